@@ -1,0 +1,1 @@
+"""What networks cost: in closed form (no torch) and counted on built modules (torch)."""

@@ -1,0 +1,68 @@
+"""ResNet and ResNeXt in closed form, as torchvision builds them; for ONE image."""
+
+from __future__ import annotations
+
+from pvtsearch.analysis.closed_form import NetworkCost, pvt_cost
+from pvtsearch.analysis.layers import LayerCost, batch_norm, conv2d, linear, total
+from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, ResNetConfig, Task
+from pvtsearch.geometry import Grid, embedded_grid
+
+STEM_CHANNELS = 64
+BASE_WIDTHS = (64, 128, 256, 512)
+
+
+def halved(grid: Grid) -> Grid:
+    """Grid after any ResNet layer of stride 2 (7x7 pad 3, 3x3 pad 1, 1x1 pad 0): all round up."""
+    return embedded_grid(grid, 2, "overlap")
+
+
+def conv_norm(in_chans: int, out_chans: int, *, kernel: int, grid: Grid, groups: int = 1) -> LayerCost:
+    """A convolution without bias that writes `grid`, and its BatchNorm."""
+    conv = conv2d(in_chans, out_chans, kernel=kernel, positions=grid.tokens, groups=groups, bias=False)
+    return conv + batch_norm(out_chans, positions=grid.tokens)
+
+
+def residual_branch(config: ResNetConfig, in_chans: int, base: int, *, entering: Grid, grid: Grid) -> LayerCost:
+    """The convolutions of one block; torchvision strides in the 3x3 (the first one of a basic block)."""
+    if config.block == "basic":
+        return conv_norm(in_chans, base, kernel=3, grid=grid) + conv_norm(base, base, kernel=3, grid=grid)
+    width = base * config.width_per_group // 64 * config.groups
+    return (
+        conv_norm(in_chans, width, kernel=1, grid=entering)
+        + conv_norm(width, width, kernel=3, grid=grid, groups=config.groups)
+        + conv_norm(width, base * config.expansion, kernel=1, grid=grid)
+    )
+
+
+def resnet_stage(config: ResNetConfig, in_chans: int, base: int, depth: int, *, entering: Grid, grid: Grid) -> LayerCost:
+    """`depth` blocks; the first changes grid and channels, with a projection in its shortcut where one is needed."""
+    out_chans = base * config.expansion
+    first = residual_branch(config, in_chans, base, entering=entering, grid=grid)
+    if in_chans != out_chans or base != BASE_WIDTHS[0]:
+        first += conv_norm(in_chans, out_chans, kernel=1, grid=grid)
+    return first + (depth - 1) * residual_branch(config, out_chans, base, entering=grid, grid=grid)
+
+
+def resnet_cost(config: ResNetConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
+    """Cost of a ResNet at an input of (height, width); its stem counts in the first stage."""
+    stem = halved(Grid(*image_size))
+    stages = [conv_norm(config.in_chans, STEM_CHANNELS, kernel=7, grid=stem)]
+    entering, grid, in_chans = halved(stem), halved(stem), STEM_CHANNELS
+    for base, depth in zip(BASE_WIDTHS, config.depths, strict=True):
+        if base != BASE_WIDTHS[0]:
+            entering, grid = grid, halved(grid)
+        stages.append(resnet_stage(config, in_chans, base, depth, entering=entering, grid=grid))
+        in_chans = base * config.expansion
+    head = LayerCost()
+    if task == "classification":
+        head = LayerCost(adaptive_avg_pool2d=in_chans * grid.tokens)
+        if config.num_classes:
+            head += linear(in_chans, config.num_classes, tokens=1)
+    return NetworkCost((total(stages[:2]), *stages[2:]), head)
+
+
+def network_cost(config: ModelConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
+    """Cost of any network the project knows."""
+    if isinstance(config, PVTConfig):
+        return pvt_cost(config, image_size, task)
+    return resnet_cost(config, image_size, task)

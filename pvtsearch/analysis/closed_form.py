@@ -1,0 +1,198 @@
+"""PVT in closed form: parameters and operations of every layer, stage and network, for ONE image.
+
+Letters: N tokens, M reduced tokens, C embed_dim, E hidden width of the MLP, H x W grid.
+Sources: PVT v1 (arXiv 2102.12122), section 3; PVT v2 (arXiv 2106.13797), section 3; both as the official
+code implements them. The formulas take ints, numpy integer arrays or sympy symbols; see `StageShape`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, assert_never
+
+from pvtsearch.analysis.layers import LayerCost, conv2d, layer_norm, linear, total
+from pvtsearch.config import (
+    Attention,
+    ImageSize,
+    Mlp,
+    PooledReduction,
+    PVTConfig,
+    SpatialReduction,
+    StageConfig,
+    Task,
+)
+from pvtsearch.geometry import Grid, Number, PatchEmbed, patch_kernel, reduced_grid
+
+
+class Reduced(NamedTuple):
+    """What keys and values are made of: how many tokens, and what making them costs."""
+
+    tokens: Number
+    cost: LayerCost
+
+
+Reduction: TypeAlias = Callable[[Grid, Number], Reduced]
+
+
+@dataclass(frozen=True)
+class StageShape:
+    """The numbers of one stage, or arrays of the numbers of many stages that share a kind of attention."""
+
+    patch_size: Number
+    embed_dim: Number
+    depth: Number
+    mlp_width: Number
+    reduction: Reduction
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Cost by stage and of the head; stages + head == total."""
+
+    stages: tuple[LayerCost, ...]
+    head: LayerCost
+
+    @property
+    def total(self) -> LayerCost:
+        """Cost of the whole network."""
+        return total((*self.stages, self.head))
+
+
+def spatial_reduction(sr_ratio: Number) -> Reduction:
+    """PVT v1's SRA: a strided convolution, then a LayerNorm; at ratio 1 there is neither."""
+
+    def reduce(grid: Grid, embed_dim: Number) -> Reduced:
+        tokens = reduced_grid(grid, sr_ratio).tokens
+        layers = conv2d(embed_dim, embed_dim, kernel=sr_ratio, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
+        return Reduced(tokens, ((sr_ratio > 1) * 1) * layers)
+
+    return reduce
+
+
+def pooled_reduction(pool_size: Number) -> Reduction:
+    """PVT v2's linear SRA: average pooling, a 1x1 convolution, then LayerNorm and GELU."""
+
+    def reduce(grid: Grid, embed_dim: Number) -> Reduced:
+        tokens = pool_size * pool_size
+        pool = LayerCost(adaptive_avg_pool2d=embed_dim * grid.tokens)
+        layers = conv2d(embed_dim, embed_dim, kernel=1, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
+        return Reduced(tokens, pool + layers)
+
+    return reduce
+
+
+def reduction_of(attention: Attention) -> Reduction:
+    """The reduction an attention type stands for."""
+    match attention:
+        case SpatialReduction(sr_ratio):
+            return spatial_reduction(sr_ratio)
+        case PooledReduction(pool_size):
+            return pooled_reduction(pool_size)
+        case _:
+            assert_never(attention)
+
+
+def patch_embedding(
+    in_chans: Number, embed_dim: Number, *, kernel: Number, tokens: Number, patch_norm: bool
+) -> LayerCost:
+    """Convolution to tokens, and its LayerNorm where the network has one."""
+    conv = conv2d(in_chans, embed_dim, kernel=kernel, positions=tokens)
+    return conv + patch_norm * layer_norm(embed_dim, tokens=tokens)
+
+
+def learned_position(embed_dim: Number, *, learned: Grid, grid: Grid, class_token: int) -> LayerCost:
+    """Position embedding made for the grid `learned`, interpolated bilinearly where the grid differs."""
+    differs = ((grid.height != learned.height) | (grid.width != learned.width)) * 1
+    return LayerCost(
+        params=(learned.tokens + class_token) * embed_dim,
+        upsample_bilinear2d=4 * grid.tokens * embed_dim * differs,
+    )
+
+
+def attention(embed_dim: Number, *, tokens: Number, reduced: Reduced, qkv_bias: bool) -> LayerCost:
+    """Queries from N tokens, keys and values from M reduced tokens; PVT v1, equations 1 to 3."""
+    query = linear(embed_dim, embed_dim, tokens=tokens, bias=qkv_bias)
+    key_value = linear(embed_dim, 2 * embed_dim, tokens=reduced.tokens, bias=qkv_bias)
+    products = LayerCost(matmul=2 * tokens * reduced.tokens * embed_dim)
+    output = linear(embed_dim, embed_dim, tokens=tokens)
+    return query + reduced.cost + key_value + products + output
+
+
+def mlp(kind: Mlp, embed_dim: Number, mlp_width: Number, *, tokens: Number) -> LayerCost:
+    """Two linear layers; `conv` has a depthwise 3x3 convolution between them (PVT v2, section 3.3)."""
+    layers = linear(embed_dim, mlp_width, tokens=tokens) + linear(mlp_width, embed_dim, tokens=tokens)
+    match kind:
+        case "plain":
+            return layers
+        case "conv":
+            weights = 9 * mlp_width
+            return layers + LayerCost(params=weights + mlp_width, conv=weights * tokens)
+        case _:
+            assert_never(kind)
+
+
+def stage_cost(
+    config: PVTConfig, index: int, shape: StageShape, *, in_chans: Number, grid: Grid, learned: Grid, task: Task
+) -> LayerCost:
+    """Cost of stage `index` of a network that has `config`'s network-wide parts and a stage of this shape.
+
+    in_chans: channels that enter; grid: the stage's own grid; learned: its grid at `config.image_size`.
+    """
+    channels = shape.embed_dim
+    class_token = int(config.has_class_token(index, task))
+    tokens = grid.tokens + class_token
+    cost = patch_embedding(
+        in_chans,
+        channels,
+        kernel=patch_kernel(shape.patch_size, config.patch_embed),
+        tokens=grid.tokens,
+        patch_norm=config.patch_norm,
+    )
+    if config.position == "learned":
+        # A backbone keeps the entry that was the class token's, unused, as the official detection code does.
+        entry = int(config.has_class_token(index, "classification"))
+        cost += learned_position(channels, learned=learned, grid=grid, class_token=entry)
+    cost += LayerCost(params=class_token * channels)
+    reduced = shape.reduction(grid, channels)
+    reduced = reduced._replace(tokens=reduced.tokens + class_token)
+    block = (
+        2 * layer_norm(channels, tokens=tokens)
+        + attention(channels, tokens=tokens, reduced=reduced, qkv_bias=config.qkv_bias)
+        + mlp(config.mlp, channels, shape.mlp_width, tokens=tokens)
+    )
+    cost += shape.depth * block
+    if config.has_end_norm(index, task):
+        cost += layer_norm(channels, tokens=tokens)
+    return cost
+
+
+def head_cost(config: PVTConfig, embed_dim: Number, task: Task) -> LayerCost:
+    """The linear classifier on one pooled token; nothing for a backbone or without classes."""
+    if task == "backbone" or config.num_classes == 0:
+        return LayerCost()
+    return linear(embed_dim, config.num_classes, tokens=1)
+
+
+def shape_of(stage: StageConfig) -> StageShape:
+    """A configuration's stage as the numbers the formulas take."""
+    return StageShape(
+        stage.patch_size, stage.embed_dim, stage.depth, stage.mlp_width, reduction_of(stage.attention)
+    )
+
+
+def pvt_cost(config: PVTConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
+    """Cost of a PVT at an input of (height, width), which need not divide.
+
+    Raises `ConfigError` where the input is too small for the network.
+    """
+    widths = (config.in_chans, *(stage.embed_dim for stage in config.stages))
+    grids = config.grids(image_size)
+    learned = config.grids((config.image_size, config.image_size))
+    stages = tuple(
+        stage_cost(
+            config, i, shape_of(stage), in_chans=widths[i], grid=grids[i], learned=learned[i], task=task
+        )
+        for i, stage in enumerate(config.stages)
+    )
+    return NetworkCost(stages, head_cost(config, widths[-1], task))

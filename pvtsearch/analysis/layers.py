@@ -1,0 +1,81 @@
+"""What single layers cost, for ONE image.
+
+Every function is plain arithmetic on its arguments, so ints, numpy integer arrays and sympy symbols go
+through the same spelling. Operators carry fvcore's names and fvcore's rules: a multiply-accumulate is 1,
+a LayerNorm 5 per element, an evaluated BatchNorm 2, bilinear upsampling 4 per output element, adaptive
+pooling 1 per input element; biases, activations, softmax, additions and plain pooling are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from pvtsearch.geometry import Number
+
+MAC_OPERATORS = ("conv", "linear", "matmul")
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Parameters, and operations by operator. Costs add; an int times a cost repeats it."""
+
+    params: Number = 0
+    conv: Number = 0
+    linear: Number = 0
+    matmul: Number = 0
+    layer_norm: Number = 0
+    batch_norm: Number = 0
+    group_norm: Number = 0
+    adaptive_avg_pool2d: Number = 0
+    upsample_bilinear2d: Number = 0
+    upsample_nearest2d: Number = 0
+
+    @property
+    def macs(self) -> Number:
+        """Multiply-accumulates of convolutions, linear layers and attention products."""
+        return self.conv + self.linear + self.matmul
+
+    def by_operator(self) -> dict[str, Number]:
+        """Operations of every operator that occurs, by fvcore's names."""
+        counts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "params"}
+        return {name: count for name, count in counts.items() if not _is_zero(count)}
+
+    def __add__(self, other: LayerCost) -> LayerCost:
+        return LayerCost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __rmul__(self, times: Number) -> LayerCost:
+        return LayerCost(*(times * getattr(self, f.name) for f in fields(self)))
+
+
+def _is_zero(count: Number) -> bool:
+    return isinstance(count, int) and count == 0
+
+
+def total(costs: Iterable[LayerCost]) -> LayerCost:
+    """The sum of costs."""
+    return sum(costs, start=LayerCost())
+
+
+def conv2d(
+    in_chans: Number, out_chans: Number, *, kernel: Number, positions: Number, groups: Number = 1, bias: bool = True
+) -> LayerCost:
+    """A square convolution that writes `positions` places."""
+    weights = out_chans * (in_chans // groups) * kernel * kernel
+    return LayerCost(params=weights + bias * out_chans, conv=weights * positions)
+
+
+def linear(in_features: Number, out_features: Number, *, tokens: Number, bias: bool = True) -> LayerCost:
+    """A linear layer over `tokens` rows."""
+    weights = in_features * out_features
+    return LayerCost(params=weights + bias * out_features, linear=weights * tokens)
+
+
+def layer_norm(channels: Number, *, tokens: Number) -> LayerCost:
+    """An affine LayerNorm over `channels`."""
+    return LayerCost(params=2 * channels, layer_norm=5 * channels * tokens)
+
+
+def batch_norm(channels: Number, *, positions: Number) -> LayerCost:
+    """An affine BatchNorm in evaluation mode (running statistics are buffers, not parameters)."""
+    return LayerCost(params=2 * channels, batch_norm=2 * channels * positions)

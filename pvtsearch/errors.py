@@ -1,0 +1,55 @@
+"""Everything pvtsearch raises on purpose.
+
+PvtsearchError
+├── InputError (also a ValueError)   what was given is wrong: the command line exits with 2
+│   ├── ConfigError                  a configuration breaks a law of the network
+│   ├── SpaceError                   a search space cannot be what its file says
+│   ├── BudgetError                  a limit is missing, malformed or on an unknown metric
+│   ├── StudyError                   a stored study belongs to another search
+│   └── WeightsError                 a state dict does not fit the network
+└── Failure                          the input was fine, the answer is no: the command line exits with 1
+    ├── NothingFeasible              no configuration of the space lies within the budget
+    └── UnknownOperator              a counter met an operator it has no rule for
+"""
+
+from __future__ import annotations
+
+
+class PvtsearchError(Exception):
+    """Base of all errors raised on purpose; its text is one line for people."""
+
+
+class InputError(PvtsearchError, ValueError):
+    """What was given is wrong. The text names what, where and what would be right."""
+
+
+class ConfigError(InputError):
+    """A configuration breaks a law of the network."""
+
+
+class SpaceError(InputError):
+    """A search space cannot be what its file says."""
+
+
+class BudgetError(InputError):
+    """A limit is missing, malformed or on an unknown metric."""
+
+
+class StudyError(InputError):
+    """A stored study belongs to another search."""
+
+
+class WeightsError(InputError):
+    """A state dict does not fit the network it was given to."""
+
+
+class Failure(PvtsearchError):
+    """The input was fine and the answer is no."""
+
+
+class NothingFeasible(Failure):
+    """No configuration of the space lies within the budget."""
+
+
+class UnknownOperator(Failure):
+    """A counter met an operator it has no rule for: a total would be wrong, so there is none."""
