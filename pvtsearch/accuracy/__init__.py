@@ -1,0 +1,1 @@
+"""Signals that stand for accuracy, and what each is worth."""
