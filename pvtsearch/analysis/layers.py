@@ -18,7 +18,9 @@ MAC_OPERATORS = ("conv", "linear", "matmul")
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Parameters, and operations by operator. Costs add; an int times a cost repeats it."""
+    """Parameters, and operations by operator. Costs add; a number times a cost repeats it."""
+
+    __array_ufunc__ = None  # numpy arrays leave `array * cost` to __rmul__
 
     params: Number = 0
     conv: Number = 0

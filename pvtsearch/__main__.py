@@ -1,0 +1,5 @@
+"""`python -m pvtsearch`."""
+
+from pvtsearch.cli import main
+
+main()

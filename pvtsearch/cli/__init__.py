@@ -1,0 +1,52 @@
+"""The command line. Commands import what they need when they run, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+from pvtsearch.cli import export, listing, profile, search, verify
+from pvtsearch.errors import Failure, InputError
+
+app = typer.Typer(
+    name="pvtsearch",
+    help="Profile and search the stage settings of pyramid vision transformers under hard budgets.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("profile")(profile.profile)
+app.command("search")(search.search)
+app.command("verify")(verify.verify)
+app.command("export")(export.export)
+app.command("list")(listing.list_known)
+
+
+def main() -> None:
+    """Run one command. Exit status 0; 1: ran, but failed; 2: bad input, one line on standard error."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit status."""
+    try:
+        status = app(arguments, prog_name="pvtsearch", standalone_mode=False)
+    except InputError as error:
+        return _complain(error, 2)
+    except Failure as error:
+        return _complain(error, 1)
+    except TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _complain(message, 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; the same command goes on where it was", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _complain(problem: object, status: int) -> int:
+    print(f"pvtsearch: {' '.join(str(problem).split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,48 @@
+"""`pvtsearch export`: a network for other code: constructor calls, and ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvtsearch.cli import values
+from pvtsearch.config import Task
+from pvtsearch.errors import InputError
+from pvtsearch.serialize import load_config
+
+
+def export(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A preset or a YAML file.")],
+    onnx: Annotated[Path | None, typer.Option(help="Write the network to this ONNX file.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint for --onnx; fresh weights without it.")] = None,
+    task: Annotated[Task, typer.Option(help="What --onnx is built for.")] = "classification",
+    image_size: Annotated[str | None, typer.Option(help="Input side or HxW of --onnx.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images per call of --onnx.", min=1)] = 1,
+) -> None:
+    """The constructor calls of other libraries that build the same network, or why there is none; and ONNX."""
+    loaded = load_config(config)
+    size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
+    if onnx is None:
+        if weights is not None:
+            raise InputError("--weights goes with --onnx")
+        print(calls(config))
+        return
+    from pvtsearch.models.export import write_onnx
+    from pvtsearch.models.weights import read_checkpoint
+
+    state = None if weights is None else read_checkpoint(weights)
+    write_onnx(loaded, onnx, image_size=size, batch_size=batch_size, task=task, weights=state)
+    print(f"{onnx}: {loaded.name}, {batch_size} x {loaded.in_chans} x {size[0]} x {size[1]}, {task}")
+
+
+def calls(config: str) -> str:
+    """Every library's constructor call or the reason against it, as Python text."""
+    from pvtsearch.models.constructors import Call, constructor_calls
+
+    blocks = []
+    for source, answer in constructor_calls(load_config(config)).items():
+        body = answer.code if isinstance(answer, Call) else f"# none: {'; '.join(answer.reasons)}"
+        blocks.append(f"# {source}\n{body}")
+    return "\n\n".join(blocks)

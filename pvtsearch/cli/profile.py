@@ -1,0 +1,119 @@
+"""`pvtsearch profile`: what networks cost, in closed form. No torch."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal, assert_never
+
+import typer
+
+from pvtsearch.analysis.profile import Profile
+from pvtsearch.analysis.profile import profile as profile_of
+from pvtsearch.cli import tables, values
+from pvtsearch.config import ImageSize, ModelConfig, Task
+from pvtsearch.errors import InputError
+from pvtsearch.serialize import load_config
+
+Format = Literal["table", "json", "csv", "markdown"]
+
+
+def profile(
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG...", help="Presets or YAML files.")],
+    task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
+    image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the network's own.")] = None,
+    against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
+    format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
+) -> None:
+    """Parameters and MACs by stage and by operator: exact, at once, for any input size."""
+    loaded = [load_config(name) for name in configs]
+    others = [load_config(name) for name in values.names(against)]
+    size = values.image_size(image_size) or own_size(loaded)
+    profiles = [profile_of(config, image_size=size, task=task, against=others) for config in loaded]
+    match format:
+        case "json":
+            print(json.dumps(as_json(profiles), indent=2))
+        case "csv":
+            tables.print_csv([flat_row(each) for each in profiles])
+        case "table" | "markdown":
+            tables.print_table(*network_rows(profiles), format)
+            print()
+            tables.print_table(*stage_rows(profiles), format)
+            print()
+            print(footnote(profiles))
+        case _:
+            assert_never(format)
+
+
+def own_size(configs: list[ModelConfig]) -> ImageSize:
+    """The image size that all networks share."""
+    sizes = {config.image_size for config in configs}
+    if len(sizes) > 1:
+        raise InputError("the networks have different image sizes of their own: give --image-size")
+    side = sizes.pop()
+    return side, side
+
+
+def as_json(profiles: list[Profile]) -> dict[str, object]:
+    """The documented JSON form. Batch and dtype are those of the numbers: one image, float32."""
+    first = profiles[0]
+    return {
+        "image_size": list(first.image_size),
+        "batch_size": 1,
+        "dtype": "float32",
+        "task": first.task,
+        "models": [each.to_dict() for each in profiles],
+    }
+
+
+def network_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
+    """One row per network: totals, then ratios with their verdict."""
+    compared = [(other, metric) for other, ratios in profiles[0].against.items() for metric in ratios]
+    header = ["network", "params", "MACs", *(f"{metric} / {other}" for other, metric in compared)]
+    body = [
+        [one.name, f"{one.params:,}", f"{one.macs:,}", *(verdict(one.against[other][m]) for other, m in compared)]
+        for one in profiles
+    ]
+    return header, body
+
+
+def stage_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
+    """One row per stage and head of every network, with its shares of the totals."""
+    header = ["network", "part", "params", "share", "MACs", "share"]
+    body = [
+        [one.name, part, f"{params:,}", f"{params / one.params:.1%}", f"{macs:,}", f"{macs / one.macs:.1%}"]
+        for one in profiles
+        for part, params, macs in parts(one)
+    ]
+    return header, body
+
+
+def parts(one: Profile) -> list[tuple[str, int, int]]:
+    """Name, parameters and MACs of every stage and of the head."""
+    numbered = zip(range(1, len(one.macs_by_stage) + 1), one.params_by_stage, one.macs_by_stage, strict=True)
+    stages = [(f"stage {i}", params, macs) for i, params, macs in numbered]
+    return [*stages, ("head", one.head["params"], one.head["macs"])]
+
+
+def flat_row(one: Profile) -> dict[str, object]:
+    """One network as one CSV row."""
+    row: dict[str, object] = {"name": one.name, "params": one.params, "macs": one.macs}
+    for part, params, macs in parts(one):
+        row |= {f"{part} params": params, f"{part} macs": macs}
+    row |= one.by_operator
+    for other, ratios in one.against.items():
+        row |= {f"{metric} / {other}": ratio for metric, ratio in ratios.items()}
+    return row
+
+
+def verdict(ratio: float) -> str:
+    """A ratio in words: at most 1 is within, more is over."""
+    return f"{ratio:.3f} {'within' if ratio <= 1 else 'over'}"
+
+
+def footnote(profiles: list[Profile]) -> str:
+    """How the numbers were obtained."""
+    height, width = profiles[0].image_size
+    return (
+        f"Closed form, exact, for one image of {height}x{width}, task {profiles[0].task}. "
+        "MACs are multiply-accumulates of convolutions, linear layers and attention products: what papers call FLOPs."
+    )

@@ -1,0 +1,157 @@
+"""`pvtsearch search`: the best configurations of a space under hard budgets, and the report on them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pvtsearch.cli import values
+from pvtsearch.config import ImageSize, Task
+from pvtsearch.cost import Budget
+from pvtsearch.errors import BudgetError, InputError, StudyError
+from pvtsearch.serialize import load_config
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from pvtsearch.records import SearchResult, TrialRecord
+    from pvtsearch.search.study import StudyPlan
+
+Sampler = Literal["nsga2", "nsga3", "tpe", "random"]
+
+
+def search(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="A shipped space or a YAML file.")],
+    budget: Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")] = None,
+    match: Annotated[str, typer.Option(help="Metrics of --budget that are limits.")] = "params,macs",
+    max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
+    max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
+    task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
+    image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
+    objectives: Annotated[str, typer.Option(help="What to optimise: prior, macs, params.")] = "prior,macs",
+    extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
+    method: Annotated[Literal["optuna"], typer.Option(help="How to search.")] = "optuna",
+    sampler: Annotated[Sampler, typer.Option(help="Optuna's sampler.")] = "nsga2",
+    trials: Annotated[int, typer.Option(help="Distinct configurations to evaluate.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the sampler.", min=0, max=2**32 - 1)] = 0,
+    storage: Annotated[str | None, typer.Option(help="URL of an Optuna storage; by default a file in --out.")] = None,
+    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "pvtsearch",
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; by default runs/SPACE.")] = None,
+) -> None:
+    """Pareto-best configurations within the budget: never a trial outside it, and the same command resumes."""
+    from pvtsearch.report.files import write_outputs
+    from pvtsearch.search.run import plan_search, sum_up
+    from pvtsearch.search.study import open_study, run_study
+    from pvtsearch.serialize_space import load_space
+
+    loaded = load_space(space)
+    size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
+    plan = plan_search(
+        loaded,
+        budget=the_budget(budget, match, max_gmacs, max_params, size, task),
+        objectives=values.names(objectives),
+        image_size=size,
+        task=task,
+        sampler=sampler,
+        trials=trials,
+        seed=seed,
+        extrapolate=extrapolate,
+    )
+    folder = out or Path("runs") / loaded.name
+    with claimed(folder):
+        opened = open_study(_storage(storage, folder), study, plan)
+        with progress(plan) as advance:
+            records = run_study(opened, plan, advance)
+        result = sum_up(plan, records, {"command": command_line()})
+        write_outputs(result, folder)
+    print(summary(result, folder))
+
+
+def the_budget(
+    budget: str | None, match: str, max_gmacs: str | None, max_params: str | None, size: ImageSize, task: Task
+) -> Budget:
+    """The limits of the options together: where two limit one metric the smaller wins."""
+    from pvtsearch.search.limits import baseline_budget
+
+    limits = {}
+    if max_params is not None:
+        limits["params"] = values.number("--max-params", max_params, values.COUNT_UNITS)
+    if max_gmacs is not None:
+        limits["macs"] = values.number("--max-gmacs", f"{max_gmacs}G", values.COUNT_UNITS)
+    if budget is None and not limits:
+        raise BudgetError("a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs or --max-params")
+    base = Budget({}, "")
+    if budget is not None:
+        base = baseline_budget(load_config(budget), size, task=task, match=values.names(match))
+    return base.tightened(limits, "limits given by hand") if limits else base
+
+
+def _storage(url: str | None, folder: Path) -> BaseStorage:
+    from pvtsearch.search.study import open_storage, sqlite_storage
+
+    return open_storage(url) if url else sqlite_storage(folder / "study.db")
+
+
+def command_line() -> str:
+    """This command as it can be pasted again, passwords hidden."""
+    from pvtsearch.search.study import hide_password
+
+    return shlex.join(["pvtsearch", *(hide_password(part) for part in sys.argv[1:])])
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold folder for this process; the claim ends with the process, however it ends."""
+    from filelock import FileLock, Timeout
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file, a folder is needed")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise StudyError(f"--out {folder}: another search is writing there; give another --out") from error
+    except PermissionError as error:
+        raise InputError(f"--out {folder}: cannot be written") from error
+
+
+@contextmanager
+def progress(plan: StudyPlan) -> Iterator[Callable[[TrialRecord], None]]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda record: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("searching"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("search", total=plan.trials, rate="")
+        started, count = time.perf_counter(), 0
+
+        def advance(record: TrialRecord) -> None:
+            nonlocal count
+            count += 1
+            rate = count / (time.perf_counter() - started)
+            bar.update(task, completed=record.trial + 1, rate=f"{rate:.1f} trials/s")
+
+        yield advance
+
+
+def summary(result: SearchResult, folder: Path) -> str:
+    """What a person wants to know first, in a few lines."""
+    from pvtsearch.report.rows import quantities
+    from pvtsearch.report.wording import headline
+
+    text = headline(result, [quantity.name for quantity in quantities(result)])
+    if result.circumstances["exhausted"]:
+        text += f"\nOnly {len(result.records):,} distinct configurations are within the limits: all were evaluated."
+    return f"{text}\nReport: {folder / 'report.html'}"

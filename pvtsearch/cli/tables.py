@@ -1,0 +1,53 @@
+"""Tables for people and for programs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from typing import Literal, assert_never
+
+PIPE_WIDTH = 240  # columns where no terminal tells how wide it is
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], format: Literal["table", "markdown"]) -> None:
+    """Print rows of text on standard output for people: text left, numbers right."""
+    match format:
+        case "markdown":
+            print("\n".join(markdown(header, rows)))
+        case "table":
+            _print_rich(header, rows)
+        case _:
+            assert_never(format)
+
+
+def print_csv(rows: Sequence[dict[str, object]]) -> None:
+    """Print rows as CSV; a column that a row lacks stays empty."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return [f"| {' | '.join(row)} |" for row in (header, rule, *escaped)]
+
+
+def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, name in enumerate(header):
+        numbers = position > 0 and all(not row[position] or row[position][0].isdigit() for row in rows)
+        table.add_column(Text(name), justify="right" if numbers else "left", no_wrap=numbers or not position)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(table)
+

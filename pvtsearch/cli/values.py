@@ -1,0 +1,51 @@
+"""Values as people write them on the command line: sizes, lists, numbers with units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from pvtsearch.config import ImageSize
+from pvtsearch.errors import InputError
+
+COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+MAX_SIDE = 10**6
+
+_NUMBER = re.compile(r"(\d+)(?:\.(\d+))?\s*([A-Za-z]*)")
+_SIZE = re.compile(r"(\d{1,9})(?:x(\d{1,9}))?")
+
+
+def image_size(text: str | None) -> ImageSize | None:
+    """`224` or `HxW` as (height, width)."""
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise InputError(f"--image-size must be a side such as 224 or HxW such as 800x1344, got '{text}'")
+    height, width = int(found[1]), int(found[2] or found[1])
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise InputError(f"--image-size must have sides of 1 to {MAX_SIDE:,}, got '{text}'")
+    return height, width
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A list separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def number(option: str, text: str, units: Mapping[str, int]) -> int:
+    """A number with a unit, exactly, rounded down to an integer: `25.6M` is 25,600,000."""
+    found = _NUMBER.fullmatch(text.strip())
+    if not found or found[3] not in units or len(text) > 40:
+        _refuse(option, text, units)
+    decimals = found[2] or ""
+    value = int(found[1] + decimals) * units[found[3]] // 10 ** len(decimals)
+    if value < 1:
+        _refuse(option, text, units)
+    return value
+
+
+def _refuse(option: str, text: str, units: Mapping[str, Any]) -> NoReturn:
+    known = ", ".join(unit for unit in units if unit)
+    raise InputError(f"{option} must be a number above 0, with a unit ({known}) or without, got '{text}'")

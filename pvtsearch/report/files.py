@@ -1,0 +1,67 @@
+"""The files of a search: front.csv, front/*.yaml, trials.csv, summary.json and report.html, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd  # type: ignore[import-untyped]
+
+from pvtsearch.records import SearchResult, TrialRecord
+from pvtsearch.report.page import write_report
+from pvtsearch.serialize import config_to_dict, dump_config, write_whole
+
+SCHEMA_VERSION = 1
+
+
+def write_outputs(result: SearchResult, folder: Path) -> None:
+    """Write every file of a search; the summary comes last, so where it stands the others are complete."""
+    names = [record.config.name for record in result.front]
+    for record in result.front:
+        write_whole(folder / "front" / f"{record.config.name}.yaml", dump_config(record.config))
+    for stale in (folder / "front").glob("*.yaml"):
+        if stale.stem not in names:
+            stale.unlink()
+    write_whole(folder / "front.csv", _csv(result.front, names))
+    write_whole(folder / "trials.csv", _csv(result.records))
+    write_report(result, folder / "report.html")
+    write_whole(folder / "summary.json", json.dumps(summary(result), indent=2) + "\n")
+
+
+def summary(result: SearchResult) -> dict[str, Any]:
+    """What was asked and what came out, in plain values."""
+    facts = dict(result.circumstances)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": facts.pop("command", None),
+        "method": result.method,
+        "sampler": result.sampler,
+        "seed": result.seed,
+        "space": result.space,
+        "size": result.space_size,
+        "image_size": list(result.image_size),
+        "task": result.task,
+        "budget": {"limits": dict(result.budget.limits), "source": result.budget.source},
+        "objectives": [{"name": o.name, "direction": o.direction} for o in result.objectives],
+        "extrapolated": result.extrapolated,
+        "trials": len(result.records),
+        "front_size": len(result.front),
+        **facts,
+    }
+
+
+def _csv(records: Sequence[TrialRecord], names: Sequence[str] | None = None) -> str:
+    metrics = list(dict.fromkeys(name for record in records for name in (*record.cost, *record.scores)))
+    rows = [_row(record, metrics) for record in records]
+    frame = pd.DataFrame(rows, columns=["trial", "state", *metrics, "config"])
+    if names is not None:
+        frame.insert(0, "name", list(names))
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _row(record: TrialRecord, metrics: Sequence[str]) -> dict[str, Any]:
+    values = {name: record.value(name) for name in metrics}
+    config = json.dumps(config_to_dict(record.config), separators=(",", ":"))
+    return {"trial": record.trial, "state": "complete", **values, "config": config}

@@ -1,0 +1,79 @@
+"""Where limits come from: a baseline's cost, limits given by hand, and the envelope of the prior."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from pvtsearch.accuracy.envelope import envelope
+from pvtsearch.accuracy.signals import SIGNALS
+from pvtsearch.analysis.metrics import METRICS, analytic_cost
+from pvtsearch.config import ImageSize, ModelConfig, Task
+from pvtsearch.cost import Budget
+from pvtsearch.errors import BudgetError, InputError
+from pvtsearch.records import Objective
+from pvtsearch.search.problem import StageLimit
+from pvtsearch.space import SearchSpace
+
+DEFAULT_MATCH = ("params", "macs")
+DEFAULT_OBJECTIVES = ("prior", "macs")
+
+
+def baseline_budget(
+    config: ModelConfig, image_size: ImageSize, *, task: Task = "classification", match: Sequence[str] = DEFAULT_MATCH
+) -> Budget:
+    """The cost of a network in the metrics of match, as limits."""
+    for metric in match:
+        if metric not in METRICS:
+            raise BudgetError(f"{metric}: no metric to match, {_suggest(metric, METRICS)}")
+    cost = analytic_cost(config, image_size, task)
+    return Budget(
+        {metric: cost[metric] for metric in match}, f"{config.name} at {image_size[0]}x{image_size[1]}, {task}"
+    )
+
+
+def objectives_of(names: Sequence[str]) -> tuple[Objective, ...]:
+    """Objectives by name: metrics are minimised, scores of signals maximised."""
+    if not names:
+        raise InputError(f"objectives: needs at least one of {', '.join((*SIGNALS, *METRICS))}")
+    if len(set(names)) < len(names):
+        raise InputError(f"objectives: {', '.join(names)} repeats one")
+    return tuple(_objective(name) for name in names)
+
+
+def _objective(name: str) -> Objective:
+    if name in METRICS:
+        return Objective(name, METRICS[name].direction)
+    if name in SIGNALS:
+        return Objective(name, "maximize")
+    raise InputError(f"objectives: {name}: unknown, {_suggest(name, (*SIGNALS, *METRICS))}")
+
+
+def _suggest(name: str, known: Sequence[str] | dict[str, object]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
+
+
+def prior_limits(space: SearchSpace, budget: Budget, image_size: ImageSize, task: Task) -> tuple[StageLimit, ...]:
+    """The envelope in which the prior may be trusted, as limits on stages.
+
+    Raises `InputError` where there is no envelope: no limit on MACs, another number of stages, or a budget that lies
+    outside what was published.
+    """
+    if "macs" not in budget.limits:
+        raise InputError(
+            "the prior is trusted inside an envelope that needs a limit on MACs: give --budget or --max-gmacs, "
+            "or --extrapolate to use its score everywhere"
+        )
+    limit = budget.limits["macs"]
+    stages = envelope(limit, image_size, task)
+    if len(stages) != len(space.stages):
+        raise InputError(
+            f"the prior is trusted for {len(stages)} stages, the space {space.name} has {len(space.stages)}: "
+            "give --extrapolate to use its score all the same"
+        )
+    return tuple(
+        StageLimit(index, name, *(bound * (limit if name in METRICS else 1) for bound in (span.lower, span.upper)))
+        for index, stage in enumerate(stages)
+        for name, span in stage.items()
+    )

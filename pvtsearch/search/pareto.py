@@ -1,0 +1,70 @@
+"""Fronts: which points are non-dominated, on integers or floats, all columns minimised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvtsearch.records import Objective, TrialRecord
+
+Points = NDArray[Any]
+
+
+def nondominated(points: Points) -> NDArray[np.bool_]:
+    """Mask of the rows of points (N, K) that no other row dominates; of equal rows the first is kept."""
+    keep = np.zeros(len(points), dtype=bool)
+    if not len(points):
+        return keep
+    order = np.lexsort(points.T[::-1]) if points.shape[1] else np.arange(len(points))
+    ranked = points[order]
+    if points.shape[1] <= 2:
+        keep[order[_staircase(ranked)]] = True
+    else:
+        keep[order[_archive(ranked)]] = True
+    return keep
+
+
+def _staircase(ranked: Points) -> NDArray[np.int64]:
+    """Two columns at most, sorted by rows: a row stays where its last column falls below all before it."""
+    if ranked.shape[1] < 2:
+        return np.zeros(1, dtype=np.int64)
+    lowest = np.minimum.accumulate(ranked[:, 1])
+    falls = np.concatenate([[True], ranked[1:, 1] < lowest[:-1]])
+    return np.flatnonzero(falls)
+
+
+def _archive(ranked: Points) -> NDArray[np.int64]:
+    """Any number of columns, sorted by rows: nothing later dominates, so each row meets only what was kept."""
+    kept: list[int] = []
+    archive = np.empty_like(ranked)
+    for row, point in enumerate(ranked):
+        if not (archive[: len(kept)] <= point).all(axis=1).any():
+            archive[len(kept)] = point
+            kept.append(row)
+    return np.array(kept, dtype=np.int64)
+
+
+def minimised(records: Sequence[TrialRecord], objectives: Sequence[Objective]) -> Points:
+    """Objective values of records, shape (N, K), signs turned so that less is better."""
+    signs = [1 if objective.direction == "minimize" else -1 for objective in objectives]
+    rows = [[s * r.value(o.name) for s, o in zip(signs, objectives, strict=True)] for r in records]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(signs))
+
+
+def front_of(records: Sequence[TrialRecord], objectives: Sequence[Objective]) -> tuple[TrialRecord, ...]:
+    """The non-dominated records, one per point of the front, sorted by the objectives in turn.
+
+    Of records that tie in all objectives the one whose head dims are nearest 64 stands for them, then the earliest.
+    """
+    preferred = sorted(records, key=lambda record: (_head_dim_distance(record), record.trial))
+    points = minimised(preferred, objectives)
+    front = np.flatnonzero(nondominated(points))
+    ranked = front[np.lexsort(points[front].T[::-1])]
+    return tuple(preferred[row] for row in ranked)
+
+
+def _head_dim_distance(record: TrialRecord) -> int:
+    return sum(abs(stage.head_dim - 64) for stage in record.config.stages)

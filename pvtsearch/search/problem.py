@@ -1,0 +1,115 @@
+"""A search problem: a space, hard limits on whole networks and on single stages, and what may follow what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvtsearch.analysis.metrics import METRICS
+from pvtsearch.analysis.table import Costs, move_costs
+from pvtsearch.config import ImageSize, PVTConfig, Task
+from pvtsearch.cost import Budget
+from pvtsearch.errors import BudgetError
+from pvtsearch.space import Entering, Rows, SearchSpace, ShareRule
+
+
+@dataclass(frozen=True)
+class StageLimit:
+    """An interval, ends included, for a knob or a metric of one stage (counted from 0)."""
+
+    stage: int
+    quantity: str
+    lower: float
+    upper: float
+
+
+class Branch(NamedTuple):
+    """Stages that may follow, within their stage's limits: rows of its options, their costs, and what they leave."""
+
+    rows: Rows
+    costs: Costs  # (rows, metrics), in the order of METRICS
+    leaving: Entering
+
+
+def share_limit(rule: ShareRule, budget: Budget) -> StageLimit:
+    """The interval a rule such as `stage 3: macs <= 0.7 budget` means under a budget."""
+    if rule.metric not in budget.limits:
+        raise BudgetError(f"rule '{rule}' needs a limit on {rule.metric}: give --budget or --max-{rule.metric}")
+    bound = rule.share * budget.limits[rule.metric]
+    lower, upper = (bound, np.inf) if rule.bound == ">=" else (-np.inf, bound)
+    return StageLimit(rule.stage - 1, rule.metric, lower, upper)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A space at an input size, under a budget and limits on stages; `branches` is how it is walked."""
+
+    space: SearchSpace
+    image_size: ImageSize
+    task: Task = "classification"
+    budget: Budget = Budget()
+    stage_limits: tuple[StageLimit, ...] = ()
+
+    def __post_init__(self) -> None:
+        for metric in self.budget.limits:
+            if metric not in METRICS:
+                raise BudgetError(f"no metric is called {metric}, known are {', '.join(METRICS)}")
+
+    @cached_property
+    def limits(self) -> NDArray[np.int64]:
+        """The budget's limits, in the order of `limited`."""
+        return np.array([limit for limit in self.budget.limits.values()], dtype=np.int64)
+
+    @cached_property
+    def limited(self) -> NDArray[np.int64]:
+        """Columns of the cost tables that the budget limits."""
+        names = list(METRICS)
+        return np.array([names.index(metric) for metric in self.budget.limits], dtype=np.int64)
+
+    @cached_property
+    def _all_stage_limits(self) -> tuple[StageLimit, ...]:
+        shares = tuple(share_limit(rule, self.budget) for rule in self.space.share_rules)
+        return (*self.stage_limits, *shares)
+
+    @cached_property
+    def _known(self) -> dict[tuple[PVTConfig, int, Entering], tuple[Branch, ...]]:
+        return {}
+
+    def start(self) -> Entering:
+        """What enters the first stage."""
+        return self.space.start(self.image_size)
+
+    def branches(self, template: PVTConfig, index: int, entering: Entering) -> tuple[Branch, ...]:
+        """What stage `index` may be after a stage that left `entering` behind."""
+        key = (template, index, entering)
+        if key not in self._known:
+            self._known[key] = tuple(self._make_branches(template, index, entering))
+        return self._known[key]
+
+    def _make_branches(self, template: PVTConfig, index: int, entering: Entering) -> Sequence[Branch]:
+        options = self.space.options[index]
+        branches = []
+        for move in self.space.moves(template, index, entering):
+            costs = move_costs(template, index, options, entering, move, task=self.task)
+            inside = self._inside(index, move.rows, costs)
+            if inside.any():
+                branches.append(Branch(move.rows[inside], costs[inside], move.leaving))
+        return branches
+
+    def _inside(self, index: int, rows: Rows, costs: Costs) -> NDArray[np.bool_]:
+        inside = np.ones(len(rows), dtype=bool)
+        for limit in self._all_stage_limits:
+            if limit.stage == index:
+                values = self._column(index, limit.quantity, rows, costs)
+                inside &= (values >= limit.lower) & (values <= limit.upper)
+        return inside
+
+    def _column(self, index: int, quantity: str, rows: Rows, costs: Costs) -> NDArray[np.number]:
+        if quantity in METRICS:
+            return costs[:, list(METRICS).index(quantity)]
+        return self.space.options[index].columns[quantity][rows]

@@ -1,0 +1,171 @@
+"""Optuna studies over feasible configurations only: ask, decode, evaluate, tell; resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from pvtsearch.config import PVTConfig
+from pvtsearch.errors import StudyError
+from pvtsearch.records import Objective, TrialRecord
+from pvtsearch.search.decode import Decoded, Decoder
+from pvtsearch.search.samplers import SAMPLERS
+from pvtsearch.serialize import config_from_dict, config_to_dict
+
+MAX_REDRAWS = 3
+_RECORD = "record"
+_DEFINITION = "definition"
+
+Evaluate = Callable[[Decoded], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study evaluates and how long. `definition` is stored with it: another one may not join."""
+
+    decoder: Decoder
+    objectives: tuple[Objective, ...]
+    evaluate: Evaluate  # scores of a decoded configuration, by signal
+    trials: int
+    sampler: str
+    seed: int
+    extrapolate: bool
+    definition: dict[str, Any]
+
+
+def sqlite_storage(path: Path) -> BaseStorage:
+    """A study storage in one file; write-ahead logging halves the time of a trial and survives a killed process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open_storage(f"sqlite:///{path}")
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Optuna's relational storage at a URL. Raises `StudyError` where it cannot be opened."""
+    try:
+        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        raise StudyError(f"--storage {hide_password(url)}: cannot be opened: {type(error).__name__}") from error
+    if url.startswith("sqlite"):
+        event.listen(storage.engine, "connect", _write_ahead)
+        storage.engine.dispose()  # connections made before the listener was there
+    return storage
+
+
+def _write_ahead(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def hide_password(url: str) -> str:
+    """A storage URL that may be shown."""
+    before, separator, after = url.partition("://")
+    credentials, at, host = after.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{before}{separator}{user}:***{at}{host}" if ":" in credentials else url
+
+
+def open_study(storage: BaseStorage, name: str, plan: StudyPlan) -> optuna.Study:
+    """The study of that name, new or as it was left. Raises `StudyError` where it is another search's."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    directions = [objective.direction for objective in plan.objectives]
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, directions=directions)
+    except DuplicatedStudyError:
+        study = optuna.load_study(storage=storage, study_name=name)
+    stored = study.user_attrs.get(_DEFINITION)
+    if stored is None:
+        study.set_user_attr(_DEFINITION, plan.definition)
+    elif differing := [key for key in plan.definition if stored.get(key) != plan.definition[key]]:
+        key = differing[0]
+        raise StudyError(
+            f"study '{name}' belongs to another search: its {key} is {_short(stored.get(key))}, "
+            f"this command's {_short(plan.definition[key])}; give another --out or --study"
+        )
+    return study
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def finished_records(study: optuna.Study) -> list[TrialRecord]:
+    """The distinct evaluated configurations of a study, numbered in the order in which they were evaluated."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [_record_of(number, trial) for number, trial in enumerate(trials)]
+
+
+def _record_of(number: int, trial: FrozenTrial) -> TrialRecord:
+    stored = trial.user_attrs[_RECORD]
+    config = config_from_dict(stored["config"], f"trial {trial.number}")
+    return TrialRecord(number, config, stored["cost"], stored["scores"])
+
+
+def run_study(
+    study: optuna.Study, plan: StudyPlan, on_record: Callable[[TrialRecord], None] = lambda record: None
+) -> list[TrialRecord]:
+    """Evaluate until the plan's number of distinct configurations is reached, or no further one is feasible.
+
+    The sampler is made anew for every draw, seeded by the plan's seed and the number of evaluated configurations, and
+    learns from finished trials only: a killed run goes on exactly as it would have.
+    """
+    records = finished_records(study)
+    seen = {record.config for record in records}
+    while len(records) < plan.trials:
+        drawn = _draw(study, plan, seen)
+        if drawn is None:
+            break
+        trial, decoded = drawn
+        record = TrialRecord(len(records), decoded.config, decoded.cost, plan.evaluate(decoded))
+        trial.set_user_attr(_RECORD, _stored(record))
+        study.tell(trial, [record.value(objective.name) for objective in plan.objectives])
+        records.append(record)
+        seen.add(record.config)
+        on_record(record)
+    return records
+
+
+def _stored(record: TrialRecord) -> dict[str, Any]:
+    return {"config": config_to_dict(record.config), "cost": dict(record.cost), "scores": dict(record.scores)}
+
+
+def _draw(study: optuna.Study, plan: StudyPlan, seen: set[PVTConfig]) -> tuple[Trial, Decoded] | None:
+    """A trial whose configuration was not evaluated yet; None where there is none left.
+
+    A duplicate is redrawn; after `MAX_REDRAWS` the sampler is stuck, and an unseen configuration is drawn for it.
+    """
+    for attempt in range(MAX_REDRAWS):
+        study.sampler = SAMPLERS[plan.sampler](_seed(plan.seed, len(seen), attempt))
+        trial, decoded = _ask(study, plan.decoder)
+        if decoded.config not in seen:
+            return trial, decoded
+        study.tell(trial, state=TrialState.FAIL)
+    point = plan.decoder.unseen(seen, np.random.default_rng([plan.seed, len(seen)]))
+    if point is None:
+        return None
+    study.enqueue_trial(point)
+    return _ask(study, plan.decoder)
+
+
+def _ask(study: optuna.Study, decoder: Decoder) -> tuple[Trial, Decoded]:
+    ranges: dict[str, BaseDistribution] = {
+        name: IntDistribution(0, size - 1) for name, size in decoder.sizes.items()
+    }
+    trial = study.ask(fixed_distributions=ranges)
+    return trial, decoder.decode(trial.params)
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -1,0 +1,363 @@
+"""Search spaces: which values each knob of a pyramid may take, and which combinations are legal.
+
+A space is walked stage by stage. What a stage may be depends on its predecessor only through `Entering`: the map
+that enters, the channels that enter, and the knobs that rules compare. So counting, decoding and exact search
+are dynamic programmes over `Entering`, and spaces of 10^14 points and more are never enumerated.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvtsearch.config import (
+    MAX_STAGES,
+    Attention,
+    ImageSize,
+    PooledReduction,
+    PVTConfig,
+    SpatialReduction,
+    StageConfig,
+)
+from pvtsearch.errors import ConfigError, SpaceError
+from pvtsearch.geometry import Grid, embedded_grid
+
+Trend: TypeAlias = Literal["nondecreasing", "nonincreasing", "increasing", "decreasing"]
+RuledKnob: TypeAlias = Literal["patch_size", "embed_dim", "depth", "num_heads", "head_dim", "mlp_ratio", "sr_ratio"]
+StageMetric: TypeAlias = Literal["params", "macs"]
+Rows: TypeAlias = NDArray[np.int64]
+
+_TREND_HOLDS: dict[Trend, Callable[[Any, Any], bool]] = {
+    "nondecreasing": operator.le,
+    "nonincreasing": operator.ge,
+    "increasing": operator.lt,
+    "decreasing": operator.gt,
+}
+NETWORK_KNOBS = ("patch_embed", "patch_norm", "norm_stages", "position", "mlp", "pool", "qkv_bias")
+
+
+@dataclass(frozen=True)
+class TrendRule:
+    """A knob that must rise or fall from each stage to the next. A stage without the knob breaks no rule on it."""
+
+    knob: RuledKnob
+    trend: Trend
+
+    def holds(self, before: Any, after: Any) -> bool:
+        """Whether two neighbouring stages with these values may follow each other."""
+        return before is None or after is None or _TREND_HOLDS[self.trend](before, after)
+
+    def __str__(self) -> str:
+        return f"{self.knob} {self.trend}"
+
+
+@dataclass(frozen=True)
+class ShareRule:
+    """A bound on the share of the budget's limit that one stage takes; it needs a budget on that metric."""
+
+    stage: int  # counted from 1, as people write it
+    metric: StageMetric
+    bound: Literal["<=", ">="]
+    share: float
+
+    def __str__(self) -> str:
+        return f"stage {self.stage}: {self.metric} {self.bound} {self.share} budget"
+
+
+Rule: TypeAlias = TrendRule | ShareRule
+
+
+@dataclass(frozen=True)
+class StageKnobs:
+    """Values of the knobs of one stage. Heads are given by `num_heads` or by `head_dim`, never both."""
+
+    patch_size: tuple[int, ...]
+    embed_dim: tuple[int, ...]
+    depth: tuple[int, ...]
+    mlp_ratio: tuple[float, ...]
+    attention: tuple[Attention, ...]
+    num_heads: tuple[int, ...] = ()
+    head_dim: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.num_heads) == bool(self.head_dim):
+            raise SpaceError("a stage needs num_heads or head_dim, exactly one of them")
+        for name, values in self.by_name().items():
+            if not values:
+                raise SpaceError(f"{name} needs at least one value")
+            if len(set(values)) < len(values):
+                raise SpaceError(f"{name} must not repeat a value, got {list(values)}")
+
+    def by_name(self) -> dict[str, tuple[Any, ...]]:
+        """Knob names and values, in the order in which a stage is decided."""
+        heads = {"num_heads": self.num_heads} if self.num_heads else {"head_dim": self.head_dim}
+        return {
+            "patch_size": self.patch_size,
+            "embed_dim": self.embed_dim,
+            "depth": self.depth,
+            **heads,
+            "mlp_ratio": self.mlp_ratio,
+            "attention": self.attention,
+        }
+
+    def stage(self, values: Mapping[str, Any]) -> StageConfig:
+        """The stage that takes these values; raises `ConfigError` where they break a law."""
+        heads = values.get("num_heads")
+        if heads is None:
+            if values["embed_dim"] % values["head_dim"]:
+                raise ConfigError(
+                    f"head_dim must divide embed_dim, got head_dim={values['head_dim']}, "
+                    f"embed_dim={values['embed_dim']}"
+                )
+            heads = values["embed_dim"] // values["head_dim"]
+        return StageConfig(
+            values["patch_size"],
+            values["embed_dim"],
+            values["depth"],
+            heads,
+            values["mlp_ratio"],
+            values["attention"],
+        )
+
+
+class Entering(NamedTuple):
+    """All that a stage needs to know of the stages before it."""
+
+    grid: Grid  # the map that enters, at the run's input size
+    learned: Grid  # the same at the configuration's own image_size
+    in_chans: int
+    previous: tuple[Any, ...] | None  # the previous stage's ruled knobs; None before the first stage
+
+
+class Move(NamedTuple):
+    """Stages that may follow, as rows of the stage's options, and the state all of them leave behind."""
+
+    rows: Rows
+    leaving: Entering
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """Every stage that the knobs can make, one per row; `knobs` hold the index of each knob's value."""
+
+    stages: tuple[StageConfig, ...]
+    knobs: Mapping[str, Rows]
+    groups: tuple[tuple[StageConfig, Rows], ...]  # a representative and the rows that leave the same state behind
+
+    @cached_property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The stages' numbers as arrays over rows."""
+        names = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio", "mlp_width")
+        return {name: np.array([getattr(stage, name) for stage in self.stages]) for name in names}
+
+
+class Size(NamedTuple):
+    """How many configurations a space holds, and what was dropped on the way. Exact integers."""
+
+    product: int  # of the numbers of values of all knobs
+    heads_divide: int  # left where heads divide widths
+    fits: int  # left where reductions and patches fit their grids and a class token its stage
+    legal: int  # left under the rules: the size of the space
+
+    def dropped(self) -> dict[str, int]:
+        """Combinations dropped, by the law that dropped them."""
+        return {
+            "heads do not divide the width": self.product - self.heads_divide,
+            "does not fit its grid, or its class token": self.heads_divide - self.fits,
+            "breaks a rule": self.fits - self.legal,
+        }
+
+
+def ruled_value(stage: StageConfig, knob: RuledKnob) -> Any:
+    """The value that a rule on knob compares; None where the stage has no such knob."""
+    if knob == "sr_ratio":
+        return stage.attention.sr_ratio if isinstance(stage.attention, SpatialReduction) else None
+    return getattr(stage, knob)
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Knobs and rules. `network` holds the network-wide parts, each with its values."""
+
+    stages: tuple[StageKnobs, ...]
+    network: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    name: str = "space"
+    image_size: int = 224
+    in_chans: int = 3
+    num_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.stages) <= MAX_STAGES:
+            raise SpaceError(f"stages must hold 1 to {MAX_STAGES} stages, got {len(self.stages)}")
+        for rule in self.rules:
+            if isinstance(rule, ShareRule) and not 1 <= rule.stage <= len(self.stages):
+                raise SpaceError(f"rule '{rule}': the space has stages 1 to {len(self.stages)}")
+        if not self.templates:
+            raise SpaceError(f"no combination of the network-wide parts is legal: {self._template_error}")
+
+    @property
+    def trend_rules(self) -> tuple[TrendRule, ...]:
+        """The rules between neighbouring stages."""
+        return tuple(rule for rule in self.rules if isinstance(rule, TrendRule))
+
+    @property
+    def share_rules(self) -> tuple[ShareRule, ...]:
+        """The rules that bound a stage by the budget."""
+        return tuple(rule for rule in self.rules if isinstance(rule, ShareRule))
+
+    @cached_property
+    def _template_error(self) -> str:
+        try:
+            self._configure(next(self._network_choices()), self._smallest_stages())
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    def _network_choices(self) -> Iterator[dict[str, Any]]:
+        for values in product(*self.network.values()):
+            yield dict(zip(self.network, values, strict=True))
+
+    def _configure(self, network: Mapping[str, Any], stages: tuple[StageConfig, ...]) -> PVTConfig:
+        return PVTConfig(
+            stages=stages,
+            name=self.name,
+            image_size=self.image_size,
+            in_chans=self.in_chans,
+            num_classes=self.num_classes,
+            **network,
+        )
+
+    def _smallest_stages(self) -> tuple[StageConfig, ...]:
+        return tuple(StageConfig(min(knobs.patch_size), 1, 1, 1, 1) for knobs in self.stages)
+
+    @cached_property
+    def templates(self) -> tuple[PVTConfig, ...]:
+        """One network per legal choice of the network-wide parts; only those parts of it mean anything."""
+        legal = []
+        for network in self._network_choices():
+            try:
+                legal.append(self._configure(network, self._smallest_stages()))
+            except ConfigError:
+                continue
+        return tuple(legal)
+
+    def decode(self, template: PVTConfig, stages: tuple[StageConfig, ...]) -> PVTConfig:
+        """The configuration with template's network-wide parts and these stages."""
+        return self._configure({name: getattr(template, name) for name in self.network}, stages)
+
+    @cached_property
+    def options(self) -> tuple[StageOptions, ...]:
+        """For each stage, every stage its knobs can make where heads divide the width."""
+        return tuple(self._stage_options(knobs) for knobs in self.stages)
+
+    def _stage_options(self, knobs: StageKnobs) -> StageOptions:
+        names, values = tuple(knobs.by_name()), tuple(knobs.by_name().values())
+        stages: list[StageConfig] = []
+        points: list[tuple[int, ...]] = []
+        for point in product(*(range(len(v)) for v in values)):
+            try:
+                stages.append(knobs.stage({n: v[i] for n, v, i in zip(names, values, point, strict=True)}))
+            except ConfigError:
+                continue
+            points.append(point)
+        columns = np.array(points, dtype=np.int64).reshape(-1, len(names)).T
+        return StageOptions(tuple(stages), dict(zip(names, columns, strict=True)), self._groups(stages))
+
+    def _groups(self, stages: list[StageConfig]) -> tuple[tuple[StageConfig, Rows], ...]:
+        members: dict[tuple[Any, ...], list[int]] = {}
+        for row, stage in enumerate(stages):
+            key = (stage.patch_size, stage.embed_dim, stage.attention, self._ruled_values(stage))
+            members.setdefault(key, []).append(row)
+        return tuple((stages[rows[0]], np.array(rows, dtype=np.int64)) for rows in members.values())
+
+    def _ruled_values(self, stage: StageConfig) -> tuple[Any, ...]:
+        return tuple(ruled_value(stage, rule.knob) for rule in self.trend_rules)
+
+    def start(self, image_size: ImageSize) -> Entering:
+        """What enters the first stage at an input of (height, width)."""
+        return Entering(Grid(*image_size), Grid(self.image_size, self.image_size), self.in_chans, None)
+
+    def moves(self, template: PVTConfig, index: int, entering: Entering) -> list[Move]:
+        """The legal stages `index` after a stage that left `entering` behind, by the state they leave."""
+        rows_by_state: dict[Entering, list[Rows]] = {}
+        for stage, rows in self.options[index].groups:
+            ruled = self._ruled_values(stage)
+            if entering.previous is not None and not all(
+                rule.holds(before, after)
+                for rule, before, after in zip(self.trend_rules, entering.previous, ruled, strict=True)
+            ):
+                continue
+            grid = embedded_grid(entering.grid, stage.patch_size, template.patch_embed)
+            learned = embedded_grid(entering.learned, stage.patch_size, template.patch_embed)
+            if self._fits(template, index, stage.attention, grid, learned):
+                leaving = Entering(grid, learned, stage.embed_dim, ruled)
+                rows_by_state.setdefault(leaving, []).append(rows)
+        return [Move(np.sort(np.concatenate(rows)), leaving) for leaving, rows in rows_by_state.items()]
+
+    def _fits(self, template: PVTConfig, index: int, attention: Attention, grid: Grid, learned: Grid) -> bool:
+        smallest = min(*grid, *learned)
+        last_with_token = template.pool == "cls" and index == len(self.stages) - 1
+        match attention:
+            case SpatialReduction(sr_ratio):
+                return smallest >= sr_ratio and not (last_with_token and sr_ratio > 1)
+            case PooledReduction():
+                return smallest >= 1 and not last_with_token
+
+    def size(self, image_size: ImageSize) -> Size:
+        """The exact number of legal, distinct configurations at an input of (height, width).
+
+        Rules on shares of a budget are limits of a search, not part of the size.
+        """
+        choices = math.prod(len(values) for values in self.network.values())
+        knobs = math.prod(len(values) for stage in self.stages for values in stage.by_name().values())
+        divisible = math.prod(len(options.stages) for options in self.options)
+        free = SearchSpace(
+            self.stages, self.network, (), self.name, self.image_size, self.in_chans, self.num_classes
+        )
+        return Size(choices * knobs, choices * divisible, free._count(image_size), self._count(image_size))
+
+    def _count(self, image_size: ImageSize) -> int:
+        return sum(self._count_from(template, 0, self.start(image_size), {}) for template in self.templates)
+
+    def _count_from(
+        self, template: PVTConfig, index: int, entering: Entering, known: dict[tuple[int, Entering], int]
+    ) -> int:
+        if index == len(self.stages):
+            return 1
+        if (index, entering) not in known:
+            known[index, entering] = sum(
+                len(move.rows) * self._count_from(template, index + 1, move.leaving, known)
+                for move in self.moves(template, index, entering)
+            )
+        return known[index, entering]
+
+    def contains(self, config: PVTConfig) -> bool:
+        """Whether config, its name aside, is a point of this space at the space's own image_size."""
+        parts = (*NETWORK_KNOBS, "image_size", "in_chans", "num_classes")
+        same_parts = any(all(getattr(config, p) == getattr(t, p) for p in parts) for t in self.templates)
+        return same_parts and len(config.stages) == len(self.stages) and self._follows(config)
+
+    def _follows(self, config: PVTConfig) -> bool:
+        entering = self.start((config.image_size, config.image_size))
+        for index, stage in enumerate(config.stages):
+            stages = self.options[index].stages
+            moves = self.moves(config, index, entering)
+            leaving = [move.leaving for move in moves if stage in (stages[row] for row in move.rows)]
+            if not leaving:
+                return False
+            entering = leaving[0]
+        return True
+
+
+KNOWN_TRENDS = get_args(Trend)
+KNOWN_RULED_KNOBS = get_args(RuledKnob)
+KNOWN_STAGE_METRICS = get_args(StageMetric)
