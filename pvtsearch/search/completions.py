@@ -38,7 +38,7 @@ class Completions:
             costs = branch.costs[:, self.problem.limited]
             cheapest = costs[nondominated(costs)]
             following = self.front(template, index + 1, branch.leaving)
-            pairs = (cheapest[:, None, :] + following[None, :, :]).reshape(-1, costs.shape[1])
+            pairs = np.repeat(cheapest, len(following), axis=0) + np.tile(following, (len(cheapest), 1))
             pairs = pairs[(pairs <= self.problem.limits).all(axis=1)]
             sums.append(pairs[nondominated(pairs)])
         merged = np.concatenate(sums)

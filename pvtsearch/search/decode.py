@@ -91,7 +91,7 @@ class Decoder:
             place = int(places[0])
             steps.append((entering, place))
             spent, entering = spent + follow.costs[place], follow.leaving[follow.branch[place]]
-        return self._decoded(Path(template, tuple(steps)))
+        return self.decoded(Path(template, tuple(steps)))
 
     def encode(self, path: Path) -> dict[str, int]:
         """The smallest point that decodes to the network of path."""
@@ -111,7 +111,7 @@ class Decoder:
     def unseen(self, seen: Collection[PVTConfig], rng: np.random.Generator) -> dict[str, int] | None:
         """A point whose configuration is not in seen, or None where every feasible configuration is."""
         for path in self.walk(rng):
-            if self._decoded(path).config not in seen:
+            if self.decoded(path).config not in seen:
                 return self.encode(path)
         return None
 
@@ -139,7 +139,8 @@ class Decoder:
             step = (entering, int(place))
             yield from self._walk(template, (*steps, step), leaving, spent + follow.costs[place], rng)
 
-    def _decoded(self, path: Path) -> Decoded:
+    def decoded(self, path: Path) -> Decoded:
+        """The configuration of a path through the space, and its cost."""
         stages, spent = [], self._nothing()
         for index, (entering, place) in enumerate(path.steps):
             follow = self._follow(path.template, index, entering)

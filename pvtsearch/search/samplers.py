@@ -8,12 +8,12 @@ from collections.abc import Callable
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
 
+DEFAULT_SAMPLER = "nsga2"
+
 
 def _tpe(seed: int) -> BaseSampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # `multivariate` has been experimental since Optuna 2.2
-        # A killed run leaves trials in state RUNNING; without the constant liar they have no influence on what follows.
-        return TPESampler(seed=seed, multivariate=True, constant_liar=False)
+    # A killed run leaves trials in state RUNNING; without the constant liar they have no influence on what follows.
+    return TPESampler(seed=seed, multivariate=True, constant_liar=False)
 
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -22,4 +22,10 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": _tpe,
     "random": lambda seed: RandomSampler(seed=seed),
 }
-DEFAULT_SAMPLER = "nsga2"
+
+
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """The sampler called name; that Optuna still calls some of them experimental is no news to a user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return SAMPLERS[name](seed)

@@ -21,7 +21,7 @@ from pvtsearch.config import PVTConfig
 from pvtsearch.errors import StudyError
 from pvtsearch.records import Objective, TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
-from pvtsearch.search.samplers import SAMPLERS
+from pvtsearch.search.samplers import make_sampler
 from pvtsearch.serialize import config_from_dict, config_to_dict
 
 MAX_REDRAWS = 3
@@ -147,7 +147,7 @@ def _draw(study: optuna.Study, plan: StudyPlan, seen: set[PVTConfig]) -> tuple[T
     A duplicate is redrawn; after `MAX_REDRAWS` the sampler is stuck, and an unseen configuration is drawn for it.
     """
     for attempt in range(MAX_REDRAWS):
-        study.sampler = SAMPLERS[plan.sampler](_seed(plan.seed, len(seen), attempt))
+        study.sampler = make_sampler(plan.sampler, _seed(plan.seed, len(seen), attempt))
         trial, decoded = _ask(study, plan.decoder)
         if decoded.config not in seen:
             return trial, decoded

@@ -1,0 +1,44 @@
+"""Laws of fronts."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pvtsearch.config import PVTConfig, StageConfig
+from pvtsearch.records import Objective, TrialRecord
+from pvtsearch.search.pareto import front_of, nondominated
+
+tables = st.integers(0, 4).flatmap(
+    lambda columns: st.lists(st.lists(st.integers(0, 6), min_size=columns, max_size=columns), max_size=30).map(
+        lambda rows: np.array(rows, dtype=np.int64).reshape(len(rows), columns)
+    )
+)
+
+
+@given(points=tables)
+def test_nondominated_equals_the_definition(points: np.ndarray) -> None:
+    """Kept is what no other row dominates, and of equal rows the first."""
+    untouched = points.copy()
+    kept = nondominated(points)
+    for row, point in enumerate(points):
+        no_worse = (points <= point).all(axis=1)
+        dominated = (no_worse & (points < point).any(axis=1)).any()
+        repeated = any((points[other] == point).all() for other in range(row))
+        assert kept[row] == (not dominated and not repeated)
+    assert (points == untouched).all()
+
+
+def record(trial: int, prior: int, macs: int, *, head_dim: int = 64) -> TrialRecord:
+    stage = StageConfig(4, 128, 1, 128 // head_dim, 4)
+    return TrialRecord(trial, PVTConfig(stages=(stage,)), {"macs": macs}, {"prior": prior})
+
+
+def test_a_tie_is_represented_by_the_head_dim_nearest_64_then_the_earliest() -> None:
+    """Of records equal in all objectives one stands for them, by a rule and not by chance."""
+    objectives = (Objective("prior", "maximize"), Objective("macs", "minimize"))
+    ties = [record(0, 5, 9, head_dim=16), record(1, 5, 9), record(2, 5, 9), record(3, 4, 9), record(4, 7, 12)]
+    assert [r.trial for r in front_of(ties, objectives)] == [4, 1]
+    assert [r.trial for r in front_of(ties[::-1], objectives)] == [4, 1]
+    assert front_of([], objectives) == ()
