@@ -20,7 +20,7 @@ class Grid(NamedTuple):
 
     @property
     def tokens(self) -> Number:
-        """height * width."""
+        """Height times width."""
         return self.height * self.width
 
     def __str__(self) -> str:

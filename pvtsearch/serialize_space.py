@@ -10,7 +10,8 @@ from typing import Any
 
 from pvtsearch.config import Attention, PooledReduction, SpatialReduction
 from pvtsearch.errors import SpaceError
-from pvtsearch.serialize import at, located, read_mapping, read_sequence, read_yaml, refuse, short
+from pvtsearch.files import read_yaml
+from pvtsearch.reading import at, located, read_mapping, read_sequence, refuse, required, short
 from pvtsearch.space import (
     KNOWN_RULED_KNOBS,
     KNOWN_STAGE_METRICS,
@@ -48,27 +49,23 @@ def space_from_dict(data: Any, where: str = "space") -> SearchSpace:
             refuse(at(root, key), f"must be text, got {short(values[key])}")
         if key != "name" and (isinstance(values[key], bool) or not isinstance(values[key], int)):
             refuse(at(root, key), f"must be an integer, got {short(values[key])}")
-    return located(where, lambda: SearchSpace(knobs, network, made, **values))
+    return located(where, SearchSpace, knobs, network, made, **values)
 
 
 def _stage_knobs(data: Any, where: str) -> StageKnobs:
     values = read_mapping(data, where, _STAGE_KEYS)
-    for key in ("patch_size", "embed_dim", "depth", "mlp_ratio"):
-        if key not in values:
-            refuse(at(where, key), "is missing")
+    required(values, where, ("patch_size", "embed_dim", "depth", "mlp_ratio"))
     knobs = {key: _knob(value, at(where, key)) for key, value in values.items()}
     ratios = knobs.pop("sr_ratio", () if "pool_size" in knobs else (1,))
-    attention: list[Attention] = [
-        located(at(where, "sr_ratio"), lambda ratio=ratio: SpatialReduction(ratio)) for ratio in ratios
-    ]
-    attention += [
-        located(at(where, "pool_size"), lambda size=size: PooledReduction(size))
-        for size in knobs.pop("pool_size", ())
-    ]
+    sizes = knobs.pop("pool_size", ())
+    attention: tuple[Attention, ...] = (
+        *(located(at(where, "sr_ratio"), SpatialReduction, ratio) for ratio in ratios),
+        *(located(at(where, "pool_size"), PooledReduction, size) for size in sizes),
+    )
     for key, numbers in knobs.items():
         for number in numbers:
             _check_knob_number(number, at(where, key), integer=key != "mlp_ratio")
-    return located(where, lambda: StageKnobs(**knobs, attention=tuple(attention)))
+    return located(where, StageKnobs, **knobs, attention=attention)
 
 
 def _check_knob_number(number: Any, where: str, *, integer: bool) -> None:

@@ -320,9 +320,7 @@ class SearchSpace:
         choices = math.prod(len(values) for values in self.network.values())
         knobs = math.prod(len(values) for stage in self.stages for values in stage.by_name().values())
         divisible = math.prod(len(options.stages) for options in self.options)
-        free = SearchSpace(
-            self.stages, self.network, (), self.name, self.image_size, self.in_chans, self.num_classes
-        )
+        free = SearchSpace(self.stages, self.network, (), self.name, self.image_size, self.in_chans, self.num_classes)
         return Size(choices * knobs, choices * divisible, free._count(image_size), self._count(image_size))
 
     def _count(self, image_size: ImageSize) -> int:

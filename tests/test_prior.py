@@ -29,7 +29,7 @@ def test_prior_of_pvt_small() -> None:
     assert prior_score(preset("pvt_small")) == 192 + 512 + 1920 + 1536
 
 
-@pytest.mark.parametrize("name", (*V1_PRESETS, *V2_PRESETS))
+@pytest.mark.parametrize("name", [*V1_PRESETS, *V2_PRESETS])
 def test_every_published_network_is_inside_the_envelope_of_its_own_budget(name: str) -> None:
     """Where a published network's cost is the budget, that network is inside: it is what the envelope is around."""
     config = preset(name)
@@ -53,7 +53,7 @@ def test_between_two_networks_the_envelope_is_interpolated_in_log_macs() -> None
 def test_outside_what_was_published_there_is_no_envelope() -> None:
     """Far below B0 and far above B5 the prior is refused, with the range it is known for."""
     for macs in (10**8, 10**11):
-        with pytest.raises(InputError, match="0.453 to 14.6 GMACs at 224x224"):
+        with pytest.raises(InputError, match=r"0\.453 to 14\.6 GMACs at 224x224"):
             envelope(macs, SIZE)
 
 

@@ -47,7 +47,7 @@ def test_a_space_contains_only_its_points() -> None:
     """A network of the other family, another depth, or another number of stages is no point."""
     space, small = load_space("pvt_v1"), PRESETS["pvt_small"].config
     assert not space.contains(PRESETS["pvt_v2_b2"].config)
-    assert not space.contains(replace(small, stages=small.stages[:3] + (replace(small.stages[3], depth=99),)))
+    assert not space.contains(replace(small, stages=(*small.stages[:3], replace(small.stages[3], depth=99))))
     assert not space.contains(PRESETS["deit_small"].config)
     narrower = replace(small.stages[1], embed_dim=64, num_heads=1)
     assert space.contains(replace(small, stages=(small.stages[0], narrower, *small.stages[2:])))
@@ -74,7 +74,13 @@ def test_contains_every_config_it_counts(space: SearchSpace, image_size: ImageSi
 
 def test_knobs_refuse_what_means_nothing() -> None:
     """Repeated values, no heads, both kinds of heads, and rules on stages that are not there are refused."""
-    knobs = {"patch_size": (4,), "embed_dim": (8,), "depth": (1,), "mlp_ratio": (4,), "attention": (SpatialReduction(),)}
+    knobs = {
+        "patch_size": (4,),
+        "embed_dim": (8,),
+        "depth": (1,),
+        "mlp_ratio": (4,),
+        "attention": (SpatialReduction(),),
+    }
     with pytest.raises(SpaceError, match="exactly one"):
         StageKnobs(**knobs)
     with pytest.raises(SpaceError, match="exactly one"):

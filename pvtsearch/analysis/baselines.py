@@ -34,7 +34,9 @@ def residual_branch(config: ResNetConfig, in_chans: int, base: int, *, entering:
     )
 
 
-def resnet_stage(config: ResNetConfig, in_chans: int, base: int, depth: int, *, entering: Grid, grid: Grid) -> LayerCost:
+def resnet_stage(
+    config: ResNetConfig, in_chans: int, base: int, depth: int, *, entering: Grid, grid: Grid
+) -> LayerCost:
     """`depth` blocks; the first changes grid and channels, with a projection in its shortcut where one is needed."""
     out_chans = base * config.expansion
     first = residual_branch(config, in_chans, base, entering=entering, grid=grid)

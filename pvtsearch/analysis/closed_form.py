@@ -22,7 +22,7 @@ from pvtsearch.config import (
     StageConfig,
     Task,
 )
-from pvtsearch.geometry import Grid, Number, PatchEmbed, patch_kernel, reduced_grid
+from pvtsearch.geometry import Grid, Number, patch_kernel, reduced_grid
 
 
 class Reduced(NamedTuple):
@@ -98,7 +98,7 @@ def patch_embedding(
 ) -> LayerCost:
     """Convolution to tokens, and its LayerNorm where the network has one."""
     conv = conv2d(in_chans, embed_dim, kernel=kernel, positions=tokens)
-    return conv + patch_norm * layer_norm(embed_dim, tokens=tokens)
+    return conv + int(patch_norm) * layer_norm(embed_dim, tokens=tokens)
 
 
 def learned_position(embed_dim: Number, *, learned: Grid, grid: Grid, class_token: int) -> LayerCost:
@@ -161,7 +161,8 @@ def stage_cost(
         + attention(channels, tokens=tokens, reduced=reduced, qkv_bias=config.qkv_bias)
         + mlp(config.mlp, channels, shape.mlp_width, tokens=tokens)
     )
-    cost += shape.depth * block
+    blocks: LayerCost = shape.depth * block
+    cost += blocks
     if config.has_end_norm(index, task):
         cost += layer_norm(channels, tokens=tokens)
     return cost
@@ -176,9 +177,7 @@ def head_cost(config: PVTConfig, embed_dim: Number, task: Task) -> LayerCost:
 
 def shape_of(stage: StageConfig) -> StageShape:
     """A configuration's stage as the numbers the formulas take."""
-    return StageShape(
-        stage.patch_size, stage.embed_dim, stage.depth, stage.mlp_width, reduction_of(stage.attention)
-    )
+    return StageShape(stage.patch_size, stage.embed_dim, stage.depth, stage.mlp_width, reduction_of(stage.attention))
 
 
 def pvt_cost(config: PVTConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
@@ -190,9 +189,7 @@ def pvt_cost(config: PVTConfig, image_size: ImageSize, task: Task = "classificat
     grids = config.grids(image_size)
     learned = config.grids((config.image_size, config.image_size))
     stages = tuple(
-        stage_cost(
-            config, i, shape_of(stage), in_chans=widths[i], grid=grids[i], learned=learned[i], task=task
-        )
+        stage_cost(config, i, shape_of(stage), in_chans=widths[i], grid=grids[i], learned=learned[i], task=task)
         for i, stage in enumerate(config.stages)
     )
     return NetworkCost(stages, head_cost(config, widths[-1], task))

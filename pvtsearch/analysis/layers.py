@@ -64,13 +64,13 @@ def conv2d(
 ) -> LayerCost:
     """A square convolution that writes `positions` places."""
     weights = out_chans * (in_chans // groups) * kernel * kernel
-    return LayerCost(params=weights + bias * out_chans, conv=weights * positions)
+    return LayerCost(params=weights + int(bias) * out_chans, conv=weights * positions)
 
 
 def linear(in_features: Number, out_features: Number, *, tokens: Number, bias: bool = True) -> LayerCost:
     """A linear layer over `tokens` rows."""
     weights = in_features * out_features
-    return LayerCost(params=weights + bias * out_features, linear=weights * tokens)
+    return LayerCost(params=weights + int(bias) * out_features, linear=weights * tokens)
 
 
 def layer_norm(channels: Number, *, tokens: Number) -> LayerCost:

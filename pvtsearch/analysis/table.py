@@ -74,6 +74,7 @@ def _check_range(
     template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, task: Task
 ) -> None:
     """Costs grow with every number but the reduction: hold the largest of each, in Python ints, against 64 bits."""
+
     def largest(name: str) -> int:
         return int(options.columns[name][move.rows].max())
 

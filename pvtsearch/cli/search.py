@@ -19,8 +19,6 @@ from pvtsearch.errors import BudgetError, InputError, StudyError
 from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
-
     from pvtsearch.records import SearchResult, TrialRecord
     from pvtsearch.search.study import StudyPlan
 
@@ -37,7 +35,7 @@ def search(
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
     objectives: Annotated[str, typer.Option(help="What to optimise: prior, macs, params.")] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
-    method: Annotated[Literal["optuna"], typer.Option(help="How to search.")] = "optuna",
+    method: Annotated[Literal["optuna"], typer.Option(help="How to search.")] = "optuna",  # noqa: ARG001  the only one yet
     sampler: Annotated[Sampler, typer.Option(help="Optuna's sampler.")] = "nsga2",
     trials: Annotated[int, typer.Option(help="Distinct configurations to evaluate.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the sampler.", min=0, max=2**32 - 1)] = 0,
@@ -48,7 +46,7 @@ def search(
     """Pareto-best configurations within the budget: never a trial outside it, and the same command resumes."""
     from pvtsearch.report.files import write_outputs
     from pvtsearch.search.run import plan_search, sum_up
-    from pvtsearch.search.study import open_study, run_study
+    from pvtsearch.search.study import open_storage, open_study, run_study, sqlite_storage
     from pvtsearch.serialize_space import load_space
 
     loaded = load_space(space)
@@ -65,8 +63,9 @@ def search(
         extrapolate=extrapolate,
     )
     folder = out or Path("runs") / loaded.name
+    shared = None if storage is None else open_storage(storage)
     with claimed(folder):
-        opened = open_study(_storage(storage, folder), study, plan)
+        opened = open_study(shared or sqlite_storage(folder / "study.db"), study, plan)
         with progress(plan) as advance:
             records = run_study(opened, plan, advance)
         result = sum_up(plan, records, {"command": command_line()})
@@ -91,12 +90,6 @@ def the_budget(
     if budget is not None:
         base = baseline_budget(load_config(budget), size, task=task, match=values.names(match))
     return base.tightened(limits, "limits given by hand") if limits else base
-
-
-def _storage(url: str | None, folder: Path) -> BaseStorage:
-    from pvtsearch.search.study import open_storage, sqlite_storage
-
-    return open_storage(url) if url else sqlite_storage(folder / "study.db")
 
 
 def command_line() -> str:
@@ -127,7 +120,7 @@ def claimed(folder: Path) -> Iterator[None]:
 def progress(plan: StudyPlan) -> Iterator[Callable[[TrialRecord], None]]:
     """A progress bar on a terminal, nothing in a pipe."""
     if not sys.stderr.isatty():
-        yield lambda record: None
+        yield lambda _record: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -50,4 +50,3 @@ def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_row(*(Text(cell) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     console.print(table)
-

@@ -40,7 +40,7 @@ def number(option: str, text: str, units: Mapping[str, int]) -> int:
     if not found or found[3] not in units or len(text) > 40:
         _refuse(option, text, units)
     decimals = found[2] or ""
-    value = int(found[1] + decimals) * units[found[3]] // 10 ** len(decimals)
+    value: int = int(found[1] + decimals) * units[found[3]] // 10 ** len(decimals)
     if value < 1:
         _refuse(option, text, units)
     return value

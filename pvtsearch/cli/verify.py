@@ -23,7 +23,9 @@ def verify(
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the network's own.")] = None,
     random: Annotated[int, typer.Option(help="Further random small networks of every kind.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the random networks.", min=0)] = 0,
-    format: Annotated[Literal["table", "json", "markdown"], typer.Option("--format", help="How to print it.")] = "table",
+    format: Annotated[
+        Literal["table", "json", "markdown"], typer.Option("--format", help="How to print it.")
+    ] = "table",
 ) -> int:
     """Count the built networks with fvcore and torch's FlopCounterMode beside the closed form; 1 on any difference."""
     loaded = [load_config(name) for name in configs or []]

@@ -1,4 +1,4 @@
-"""The files of a search: front.csv, front/*.yaml, trials.csv, summary.json and report.html, each whole or not at all."""
+"""The files of a search: front.csv, front/*.yaml, trials.csv, summary.json, report.html; each whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
+from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.page import write_report
-from pvtsearch.serialize import config_to_dict, dump_config, write_whole
+from pvtsearch.serialize import config_to_dict, dump_config
 
 SCHEMA_VERSION = 1
 

@@ -56,6 +56,7 @@ def fits(front: Front, remaining: NDArray[np.int64]) -> NDArray[np.bool_]:
         case 1 | 2:
             # Along a sorted front the last column falls, so the last row that fits the first column is the best.
             place = np.searchsorted(front[:, 0], remaining[:, 0], side="right") - 1
-            return (place >= 0) & (front[np.maximum(place, 0), -1] <= remaining[:, -1])
+            inside: NDArray[np.bool_] = front[np.maximum(place, 0), -1] <= remaining[:, -1]
+            return inside & (place >= 0)
         case _:
             return np.array([(front <= row).all(axis=1).any() for row in remaining], dtype=bool)

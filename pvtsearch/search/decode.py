@@ -95,7 +95,9 @@ class Decoder:
 
     def encode(self, path: Path) -> dict[str, int]:
         """The smallest point that decodes to the network of path."""
-        point = {NETWORK: _unscaled(self.templates.index(path.template), self.sizes.get(NETWORK, 1), len(self.templates))}
+        point = {
+            NETWORK: _unscaled(self.templates.index(path.template), self.sizes.get(NETWORK, 1), len(self.templates))
+        }
         spent = self._nothing()
         for index, (entering, place) in enumerate(path.steps):
             follow = self._follow(path.template, index, entering)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.accuracy.signals import SIGNALS
@@ -49,9 +49,10 @@ def _objective(name: str) -> Objective:
     raise InputError(f"objectives: {name}: unknown, {_suggest(name, (*SIGNALS, *METRICS))}")
 
 
-def _suggest(name: str, known: Sequence[str] | dict[str, object]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
+def _suggest(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(names)}"
 
 
 def prior_limits(space: SearchSpace, budget: Budget, image_size: ImageSize, task: Task) -> tuple[StageLimit, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ class Problem:
     space: SearchSpace
     image_size: ImageSize
     task: Task = "classification"
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     stage_limits: tuple[StageLimit, ...] = ()
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class Problem:
     @cached_property
     def limits(self) -> NDArray[np.int64]:
         """The budget's limits, in the order of `limited`."""
-        return np.array([limit for limit in self.budget.limits.values()], dtype=np.int64)
+        return np.array(list(self.budget.limits.values()), dtype=np.int64)
 
     @cached_property
     def limited(self) -> NDArray[np.int64]:

@@ -114,7 +114,7 @@ def _record_of(number: int, trial: FrozenTrial) -> TrialRecord:
 
 
 def run_study(
-    study: optuna.Study, plan: StudyPlan, on_record: Callable[[TrialRecord], None] = lambda record: None
+    study: optuna.Study, plan: StudyPlan, on_record: Callable[[TrialRecord], None] = lambda _record: None
 ) -> list[TrialRecord]:
     """Evaluate until the plan's number of distinct configurations is reached, or no further one is feasible.
 
@@ -160,9 +160,7 @@ def _draw(study: optuna.Study, plan: StudyPlan, seen: set[PVTConfig]) -> tuple[T
 
 
 def _ask(study: optuna.Study, decoder: Decoder) -> tuple[Trial, Decoded]:
-    ranges: dict[str, BaseDistribution] = {
-        name: IntDistribution(0, size - 1) for name, size in decoder.sizes.items()
-    }
+    ranges: dict[str, BaseDistribution] = {name: IntDistribution(0, size - 1) for name, size in decoder.sizes.items()}
     trial = study.ask(fixed_distributions=ranges)
     return trial, decoder.decode(trial.params)
 

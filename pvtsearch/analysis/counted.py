@@ -1,0 +1,152 @@
+"""Counting on a built module: what the closed forms are held against.
+
+Two counters by other people, fvcore (by operator, traced on the CPU) and torch's FlopCounterMode (on the meta
+device, nothing is computed). Both skip in silence what they do not know; here that is an error, unless the operator
+stands in this file's list for that counter. Counts are for ONE image; a multiply-accumulate is 1.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+from pvtsearch.config import ImageSize
+from pvtsearch.errors import UnknownOperator
+
+# Operators fvcore has no rule for and that a count leaves out, as the papers do: element-wise work, softmax, means,
+# plain pooling, changes of shape. fvcore itself leaves out copies, most changes of shape and ReLU.
+UNCOUNTED_BY_FVCORE = (
+    "aten::add",
+    "aten::add_",
+    "aten::gelu",
+    "aten::max_pool2d",
+    "aten::mean",
+    "aten::mul",
+    "aten::softmax",
+    "aten::unflatten",
+)
+
+# The same for FlopCounterMode, which sees what aten dispatches: views and copies too, and norms, which fvcore counts.
+UNCOUNTED_ON_META = (
+    "_adaptive_avg_pool2d",
+    "_native_batch_norm_legit_no_training",
+    "_safe_softmax",
+    "_softmax",
+    "_to_copy",
+    "_unsafe_view",
+    "add",
+    "add_",
+    "alias",
+    "as_strided_",
+    "cat",
+    "clone",
+    "detach",
+    "empty",
+    "expand",
+    "gelu",
+    "max_pool2d_with_indices",
+    "mean",
+    "mul",
+    "native_batch_norm",
+    "native_layer_norm",
+    "permute",
+    "relu",
+    "relu_",
+    "select",
+    "slice",
+    "t",
+    "transpose",
+    "unbind",
+    "unsqueeze",
+    "upsample_bilinear2d",
+    "view",
+)
+
+
+def count_params(module: nn.Module) -> int:
+    """Parameters, each tensor once; buffers are none."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and afterwards the mode that each part was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def _named(operators: Mapping[str, int] | set[str], counter: str) -> UnknownOperator:
+    return UnknownOperator(f"{counter} has no rule for {', '.join(sorted(operators))}: no total is given")
+
+
+def count_by_operator(module: nn.Module, image_size: ImageSize, in_chans: int) -> dict[str, int]:
+    """Operations by fvcore's operator names, of those that occur, at an input of (height, width).
+
+    The module lies on the CPU and computes attention explicitly: fvcore knows no fused attention. Raises
+    `UnknownOperator` for an operator that is neither counted nor listed above.
+    """
+    image = torch.zeros(1, in_chans, *image_size)
+    with evaluating(module), torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+        from fvcore.nn import FlopCountAnalysis
+
+        analysis = FlopCountAnalysis(module, image)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        counts = analysis.by_operator()
+        unknown = set(analysis.unsupported_ops()) - set(UNCOUNTED_BY_FVCORE)
+    if unknown:
+        raise _named(unknown, "fvcore")
+    return {name: int(count) for name, count in sorted(counts.items()) if count}
+
+
+class OperatorAudit(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves its constructor untyped
+    """Raises `UnknownOperator` at the first operator that FlopCounterMode would skip and that is not listed above."""
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run the operator if it is known."""
+        packet = func.overloadpacket
+        name = packet._qualified_op_name
+        if packet not in flop_registry and name.removeprefix("aten::") not in UNCOUNTED_ON_META:
+            raise _named({name}, "FlopCounterMode")
+        return func(*args, **(kwargs or {}))
+
+
+def _on_meta(tensors: Iterator[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+
+
+def count_macs_on_meta(module: nn.Module, image_size: ImageSize, in_chans: int) -> int:
+    """Multiply-accumulates at an input of (height, width): half of what FlopCounterMode calls FLOPs.
+
+    The module may lie anywhere and stays there; nothing is computed. Raises `UnknownOperator` for an operator that
+    is neither counted nor listed above.
+    """
+    tensors = _on_meta(module.named_parameters()) | _on_meta(module.named_buffers())
+    image = torch.empty(1, in_chans, *image_size, device="meta")
+    counter = FlopCounterMode(display=False)
+    audit = OperatorAudit()  # type: ignore[no-untyped-call]
+    with evaluating(module), torch.no_grad(), counter, audit:
+        torch.func.functional_call(module, tensors, (image,))
+    macs, rest = divmod(counter.get_total_flops(), 2)
+    if rest:
+        raise UnknownOperator(f"FlopCounterMode counted an odd number of FLOPs, {2 * macs + rest}: not all are pairs")
+    return macs

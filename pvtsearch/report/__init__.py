@@ -1,0 +1,1 @@
+"""The search report: rows first, drawing second, then one page that needs nothing else."""

@@ -1,0 +1,217 @@
+"""What a report shows, as values: every number and sentence of the page before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from pvtsearch.accuracy.cards import Card
+from pvtsearch.accuracy.signals import SIGNALS
+from pvtsearch.analysis.baselines import network_cost
+from pvtsearch.config import ImageSize, ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig, Task
+from pvtsearch.cost import Budget
+from pvtsearch.errors import ConfigError, InputError
+from pvtsearch.presets import PRESETS, Published
+from pvtsearch.records import SearchResult, TrialRecord
+from pvtsearch.report.quantities import Quantity
+from pvtsearch.report.wording import FactRow, fact_rows, headline
+
+REFERENCES = ("pvt_small", "resnet50")
+CHOSEN_NETWORKS = 4
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """The settings of one stage; `reduction` is how its keys and values are made fewer."""
+
+    patch_size: int
+    embed_dim: int
+    depth: int
+    num_heads: int
+    mlp_ratio: float
+    reduction: str
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """One evaluated network; `shares` are its costs over the budget's limits."""
+
+    name: str
+    trial: int
+    values: Mapping[str, float]
+    shares: Mapping[str, float]
+    stages: tuple[StageRow, ...]
+
+
+@dataclass(frozen=True)
+class LandmarkRow:
+    """A published network at the run's input size and task; `within_budget` is None where a limited cost is unknown."""
+
+    name: str
+    values: Mapping[str, float]
+    published: tuple[Published, ...]
+    within_budget: bool | None
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """What one part of a network costs: a stage (with its patch embedding) or the head."""
+
+    network: str
+    part: str
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class ReportRows:
+    """Everything a report shows."""
+
+    headline: str
+    quantities: tuple[Quantity, ...]
+    objectives: Mapping[str, str]
+    front: tuple[NetworkRow, ...]
+    trials: tuple[NetworkRow, ...]
+    landmarks: tuple[LandmarkRow, ...]
+    breakdown: tuple[PartRow, ...]
+    cards: tuple[Card, ...]
+    facts: tuple[FactRow, ...]
+
+
+def report_rows(result: SearchResult) -> ReportRows:
+    """Everything a report on result shows. Raises `InputError` for a signal that has no card."""
+    shown = quantities(result)
+    return ReportRows(
+        headline=headline(result, [quantity.name for quantity in shown]),
+        quantities=shown,
+        objectives={objective.name: objective.direction for objective in result.objectives},
+        front=front_rows(result),
+        trials=trial_rows(result),
+        landmarks=landmark_rows(result),
+        breakdown=breakdown_rows(result),
+        cards=cards(result),
+        facts=fact_rows(result),
+    )
+
+
+def signals(result: SearchResult) -> tuple[str, ...]:
+    """The objectives that are signals. Only their scores are shown, and never without their card."""
+    costs = {name for record in (*result.records, *result.front) for name in record.cost} | set(result.budget.limits)
+    names = tuple(objective.name for objective in result.objectives if objective.name not in {"params", "macs", *costs})
+    for name in names:
+        if name not in SIGNALS:
+            raise InputError(f"{name}: a score is not shown without a card, cards exist for {', '.join(SIGNALS)}")
+    return names
+
+
+def cards(result: SearchResult) -> tuple[Card, ...]:
+    """The card of every signal whose scores are shown."""
+    return tuple(SIGNALS[name].card for name in signals(result))
+
+
+def quantities(result: SearchResult) -> tuple[Quantity, ...]:
+    """What every network of the report has: objectives first, then the metrics that all records share."""
+    scores = signals(result)
+    records = (*result.records, *result.front)
+    metrics = [name for name in records[0].cost if all(name in r.cost for r in records)] if records else []
+    names = dict.fromkeys((*(objective.name for objective in result.objectives), "params", "macs", *metrics))
+    limits = result.budget.limits
+    return tuple(
+        Quantity(n, is_score=n in scores, extrapolated=n in scores and result.extrapolated, limit=limits.get(n))
+        for n in names
+    )
+
+
+def front_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
+    """The front in its own order, named by position."""
+    digits = max(3, len(str(len(result.front))))
+    names = (f"front_{position:0{digits}}" for position in range(1, len(result.front) + 1))
+    return _network_rows(result, zip(names, result.front, strict=True))
+
+
+def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
+    """The evaluated networks that are not on the front."""
+    front = {record.trial for record in result.front}
+    others = (record for record in result.records if record.trial not in front)
+    return _network_rows(result, ((f"trial {record.trial}", record) for record in others))
+
+
+def _network_rows(result: SearchResult, named: Any) -> tuple[NetworkRow, ...]:
+    names = tuple(quantity.name for quantity in quantities(result))
+    return tuple(_network_row(name, record, names, result.budget) for name, record in named)
+
+
+def _network_row(name: str, record: TrialRecord, names: Sequence[str], budget: Budget) -> NetworkRow:
+    return NetworkRow(
+        name=name,
+        trial=record.trial,
+        values={n: record.value(n) for n in names},
+        shares={metric: record.cost[metric] / limit for metric, limit in budget.limits.items()},
+        stages=tuple(stage_row(stage) for stage in record.config.stages),
+    )
+
+
+def stage_row(stage: StageConfig) -> StageRow:
+    """The settings of one stage."""
+    match stage.attention:
+        case SpatialReduction(sr_ratio):
+            reduction = f"sr {sr_ratio}"
+        case PooledReduction(pool_size):
+            reduction = f"pool {pool_size}"
+        case _:
+            assert_never(stage.attention)
+    return StageRow(stage.patch_size, stage.embed_dim, stage.depth, stage.num_heads, stage.mlp_ratio, reduction)
+
+
+def landmark_rows(result: SearchResult) -> tuple[LandmarkRow, ...]:
+    """Every preset that the run's input size allows; pyramids with their scores where scores are shown."""
+    rows = []
+    for name, preset in PRESETS.items():
+        values = _landmark_values(preset.config, result.image_size, result.task, signals(result))
+        if values is not None:
+            rows.append(LandmarkRow(name, values, preset.published, _within(result.budget, values)))
+    return tuple(rows)
+
+
+def _landmark_values(
+    config: ModelConfig, image_size: ImageSize, task: Task, scores: Sequence[str]
+) -> dict[str, float] | None:
+    try:
+        cost = network_cost(config, image_size, task).total
+    except ConfigError:  # the input is too small for this network
+        return None
+    values: dict[str, float] = {"params": int(cost.params), "macs": int(cost.macs)}
+    if isinstance(config, PVTConfig):
+        values |= {name: SIGNALS[name].score(config) for name in scores}
+    return values
+
+
+def _within(budget: Budget, values: Mapping[str, float]) -> bool | None:
+    if not budget.limits or not budget.limits.keys() <= values.keys():
+        return None
+    return budget.admits({metric: int(values[metric]) for metric in budget.limits})
+
+
+def chosen(result: SearchResult) -> tuple[int, ...]:
+    """Positions of a few networks of the front, evenly spaced along its first objective, both ends among them."""
+    first = result.objectives[0].name
+    order = sorted(range(len(result.front)), key=lambda position: result.front[position].value(first))
+    count = min(CHOSEN_NETWORKS, len(order))
+    return tuple(order[index * (len(order) - 1) // max(1, count - 1)] for index in range(count))
+
+
+def breakdown_rows(result: SearchResult) -> tuple[PartRow, ...]:
+    """Parameters and MACs by stage of a few networks of the front, then of the references."""
+    names = [row.name for row in front_rows(result)]
+    networks: list[tuple[str, ModelConfig]] = [(names[i], result.front[i].config) for i in chosen(result)]
+    networks += [(name, PRESETS[name].config) for name in REFERENCES]
+    rows: list[PartRow] = []
+    for name, config in networks:
+        try:
+            cost = network_cost(config, result.image_size, result.task)
+        except ConfigError:  # the input is too small for this reference
+            continue
+        parts = [(f"stage {number}", stage) for number, stage in enumerate(cost.stages, start=1)]
+        rows += [PartRow(name, part, int(c.params), int(c.macs)) for part, c in (*parts, ("head", cost.head))]
+    return tuple(rows)

@@ -1,0 +1,89 @@
+"""The report in words: its headline, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pvtsearch.cost import Budget
+from pvtsearch.records import SearchResult
+from pvtsearch.report.quantities import UNITS, label, magnitude, plural, readable
+
+
+@dataclass(frozen=True)
+class FactRow:
+    """One fact on how the report was made."""
+
+    label: str
+    value: str
+
+
+def headline(result: SearchResult, shown: Sequence[str]) -> str:
+    """What the search found, in one or two sentences; shown: the metrics and signals of the report, foremost first."""
+    space = f"{magnitude(result.space_size)} networks of {result.space}"
+    budget = f"within {limits_in_words(result.budget)}" if result.budget.limits else "without a budget"
+    if not result.front:
+        return f"None of the {space} was evaluated {budget}."
+    best = result.objectives[0]
+    record = (max if best.direction == "maximize" else min)(result.front, key=lambda r: r.value(best.name))
+    extreme = "highest" if best.direction == "maximize" else "lowest"
+    costs = " and ".join(with_noun(name, record.value(name)) for name in shown[:3] if name != best.name)
+    evaluated = f"{plural(len(result.records), 'network')} evaluated {budget}"
+    verb = "is" if len(result.front) == 1 else "are"
+    value = readable(best.name, record.value(best.name))
+    return (
+        f"Of {evaluated}, drawn from the {space}, {len(result.front):,} {verb} Pareto-best. "
+        f"The {extreme} {noun(best.name)} among them, {value}, comes with {costs}."
+    )
+
+
+def with_noun(name: str, value: float) -> str:
+    """A readable value beside the word for what it is: 24.49 M parameters, 3.82 G MACs, prior 4,160."""
+    if name in UNITS:
+        return f"{readable(name, value)} {UNITS[name]}"
+    return f"{noun(name)} {readable(name, value)}"
+
+
+def noun(name: str) -> str:
+    """The metric or signal called name in the middle of a sentence."""
+    return UNITS.get(name, label(name)[0].lower() + label(name)[1:])
+
+
+def limits_in_words(budget: Budget) -> str:
+    """The limits of a budget in one phrase."""
+    return " and ".join(with_noun(metric, limit) for metric, limit in budget.limits.items())
+
+
+def fact_rows(result: SearchResult) -> tuple[FactRow, ...]:
+    """How the report was made: space, input, task, budget, objectives, method, then the run's circumstances."""
+    height, width = result.image_size
+    limits = ", ".join(f"{metric} at most {limit:,}" for metric, limit in result.budget.limits.items())
+    facts = {
+        "Space": result.space,
+        "Size of the space": f"{result.space_size:,} legal, distinct networks",
+        "Evaluated": plural(len(result.records), "network"),
+        "Image size": f"{height} × {width}",
+        "Task": result.task,
+        "Budget": limits or "none",
+        "Source of the budget": result.budget.source if limits else "",
+        "Objectives": ", ".join(f"{o.direction} {o.name}" for o in result.objectives),
+        "Method": result.method,
+        "Sampler": result.sampler,
+        "Seed": str(result.seed),
+        **{label(key): in_words(value) for key, value in result.circumstances.items()},
+    }
+    return tuple(FactRow(name, value) for name, value in facts.items() if value)
+
+
+def in_words(value: Any) -> str:
+    """A circumstance as text: mappings as `key value`, sequences with commas, counts with every digit."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {in_words(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(in_words(entry) for entry in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else str(value)

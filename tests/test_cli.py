@@ -1,0 +1,204 @@
+"""Laws of the command line: documented answers, one-line errors with status 2, nothing half-written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pvtsearch.cli import run
+from pvtsearch.serialize import dump_config, load_config
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Standard output of a command that must succeed."""
+    assert run(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def test_profile_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> None:
+    """`profile --format json`: input, task and one entry per model; stages + head == total."""
+    out = json.loads(answer(capsys, "profile", "pvt_small", "resnet50", "--against", "resnet50", "--format", "json"))
+    assert {key: out[key] for key in ("image_size", "batch_size", "dtype", "task")} == {
+        "image_size": [224, 224], "batch_size": 1, "dtype": "float32", "task": "classification",
+    }  # fmt: skip
+    small, resnet = out["models"]
+    assert (small["name"], small["params"], small["macs"]) == ("pvt_small", 24_485_864, 3_815_701_504)
+    assert sum(small["params_by_stage"]) + small["head"]["params"] == small["params"]
+    assert sum(small["macs_by_stage"]) + small["head"]["macs"] == small["macs"]
+    assert (
+        small["by_operator"]["conv"] + small["by_operator"]["linear"] + small["by_operator"]["matmul"] == small["macs"]
+    )
+    assert small["against"]["resnet50"]["params"] == 24_485_864 / 25_557_032
+    assert resnet["against"]["resnet50"] == {"params": 1.0, "macs": 1.0}
+    assert not any(value is None for value in small.values())
+
+
+def test_profile_of_a_backbone_at_another_size(capsys: pytest.CaptureFixture[str]) -> None:
+    """A backbone has no head; the image size changes MACs and never parameters."""
+    arguments = ("profile", "pvt_small", "--task", "backbone", "--format", "json")
+    small, large = (json.loads(answer(capsys, *arguments, "--image-size", s))["models"][0] for s in ("224", "800x1344"))
+    assert small["head"] == {"params": 0, "macs": 0}
+    assert small["params"] == large["params"] == 24_485_864 - 513_000 - 1024 - 512
+    assert large["macs"] > small["macs"]
+
+
+def test_profile_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people: totals, ratios with a verdict, stages, and how the numbers were obtained; CSV for programs."""
+    for form in ("table", "markdown"):
+        text = answer(capsys, "profile", "pvt_small", "deit_base", "--against", "resnet50,resnet101", "--format", form)
+        assert "24,485,864" in text
+        assert "0.958 within" in text
+        assert "3.387 over" in text
+        assert "Closed form, exact" in text
+    rows = list(csv.DictReader(io.StringIO(answer(capsys, "profile", "pvt_small", "deit_base", "--format", "csv"))))
+    assert [row["macs"] for row in rows] == ["3815701504", "17563828224"]
+    assert rows[1]["stage 2 macs"] == ""
+
+
+def test_list_names_every_preset_and_space(capsys: pytest.CaptureFixture[str]) -> None:
+    """What can be asked for is listed, with what was published of it."""
+    out = json.loads(answer(capsys, "list", "--format", "json"))
+    assert {"pvt_tiny", "resnet50", "deit_base", "vit_base"} <= {preset["name"] for preset in out["presets"]}
+    assert out["spaces"]["tiny"] == 8192
+    assert "pvt_v2_b2_li" in answer(capsys, "list")
+
+
+def test_export_prints_a_call_or_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every library that could build the network is answered for."""
+    out = answer(capsys, "export", "pvt_v2_b2")
+    assert "depths=[3, 4, 6, 3]" in out
+    assert "# none: " in out
+
+
+def test_verify_agrees_and_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two presets and some random networks agree in every count, status 0."""
+    out = answer(capsys, "verify", "pvt_tiny", "resnet18", "--image-size", "64", "--random", "5")
+    assert "7 of 7 networks agree in every count." in out
+
+
+def test_verify_fails_with_status_1_on_a_difference(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A counter that disagrees is shown with its difference."""
+    monkeypatch.setattr("pvtsearch.verify.count_params", lambda _module: 1)
+    assert run(["verify", "pvt_tiny", "--image-size", "32"]) == 1
+    out = capsys.readouterr().out
+    assert "differs by" in out
+    assert "0 of 1 networks agree" in out
+
+
+SEARCH = ["search", "tiny", "--max-gmacs", "0.012", "--extrapolate", "--trials", "30", "--sampler", "random"]
+
+
+def test_search_writes_every_documented_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """front.csv, front/*.yaml, trials.csv, summary.json and report.html agree with each other and with the profile."""
+    answer(capsys, *SEARCH, "--out", str(tmp_path))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    trials = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
+    front = list(csv.DictReader((tmp_path / "front.csv").read_text().splitlines()))
+    assert list(trials[0]) == ["trial", "state", "params", "macs", "prior", "config"]
+    assert len(trials) == summary["trials"] == 30
+    assert len(front) == summary["front_size"] == len(list((tmp_path / "front").iterdir()))
+    assert summary["budget"]["limits"] == {"macs": 12_000_000}
+    assert summary["size"] == 8192
+    assert summary["extrapolated"] is True
+    for row in front:
+        path = tmp_path / "front" / f"{row['name']}.yaml"
+        assert dump_config(load_config(path)) == path.read_text()  # type: ignore[arg-type]
+        entry = json.loads(answer(capsys, "profile", str(path), "--format", "json"))["models"][0]
+        assert (entry["params"], entry["macs"]) == (int(row["params"]), int(row["macs"]))
+    assert "</html>" in (tmp_path / "report.html").read_text()
+
+
+def test_the_same_command_gives_the_same_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Run again it evaluates nothing and writes the same; with fewer networks on the front no stale file stays."""
+    answer(capsys, *SEARCH, "--out", str(tmp_path))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix in (".csv", ".yaml", ".html")}
+    (tmp_path / "front" / "front_999.yaml").write_text("stale")
+    answer(capsys, *SEARCH, "--out", str(tmp_path))
+    assert before == {path: path.read_bytes() for path in before}
+    assert not (tmp_path / "front" / "front_999.yaml").exists()
+
+
+MALFORMED = {
+    "profile": "Missing argument",
+    "profile pvt_smal": "did you mean 'pvt_small'",
+    "profile missing.yaml": "cannot be read",
+    "profile pvt_small --image-size 224by224": "--image-size must be a side such as 224",
+    "profile pvt_small --image-size 0": "sides of 1 to 1,000,000",
+    "profile pvt_small --image-size 16": "stages[0]: sr_ratio 8 needs a grid of at least 8x8, got 4x4",
+    "profile pvt_small --task detection": "'detection' is not one of",
+    "profile pvt_small --format xml": "'xml' is not one of",
+    "profile pvt_small --against resnet5": "did you mean 'resnet50'",
+    "profile pvt_small --colour": "No such option",
+    "profle pvt_small": "No such command 'profle'",
+    "verify": "verify needs a CONFIG or --random N",
+    "verify pvt_tiny --random -1": "greater than or equal to 0",
+    "export": "Missing argument",
+    "export pvt_small --weights w.pth": "--weights goes with --onnx",
+    "search": "Missing argument",
+    "search tiny": "a search needs limits",
+    "search tinny --budget resnet50": "did you mean 'tiny'",
+    "search tiny --budget resnet": "did you mean",
+    "search tiny --max-gmacs lots": "--max-gmacs must be a number above 0",
+    "search tiny --max-params 5X": "with a unit (k, M, G) or without, got '5X'",
+    "search tiny --max-params 0": "--max-params must be a number above 0",
+    "search tiny --max-gmacs 0.012": "give --extrapolate",
+    "search pvt_v1 --max-params 25M": "needs a limit on MACs",
+    "search pvt_v1 --budget resnet50 --match params,memory": "memory: no metric to match, known are params, macs",
+    "search tiny --max-gmacs 1 --extrapolate --objectives accuracy": "objectives: accuracy: unknown",
+    "search tiny --max-gmacs 1 --extrapolate --trials 0": "greater than or equal to 1",
+    "search tiny --max-gmacs 1 --extrapolate --sampler gp": "'gp' is not one of",
+    "search tiny --max-gmacs 1 --extrapolate --seed -1": "greater than or equal to 0",
+    "search tiny --max-gmacs 1 --extrapolate --storage nosuch://x": "--storage nosuch://x: cannot be opened",
+    "search tiny --max-gmacs 1 --extrapolate --out file": "--out file: is a file",
+}
+
+
+@pytest.mark.parametrize(("command", "problem"), MALFORMED.items())
+def test_malformed_commands_exit_2_with_one_line_and_leave_nothing(
+    command: str, problem: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad input: status 2, one line on standard error, no traceback, no file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert run(command.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert problem in err
+    assert err.startswith("pvtsearch: ")
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_nothing_feasible_is_status_1_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A budget that no configuration meets: ran, failed, said why."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["search", "tiny", "--max-params", "1k", "--extrapolate"]) == 1
+    assert "no configuration of tiny is within params <= 1,000" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_searches_into_one_folder_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The second one is told so, and the first one's study stays as it is."""
+    from pvtsearch.cli.search import claimed
+
+    with claimed(tmp_path):
+        assert run([*SEARCH, "--out", str(tmp_path)]) == 2
+    assert "another search is writing there" in capsys.readouterr().err
+    assert not (tmp_path / "study.db").exists()
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    """`pvtsearch list | head -1` ends quietly."""
+    command = f"{sys.executable} -m pvtsearch list | head -1"
+    process = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602  a pipe
+    assert "Traceback" not in process.stderr

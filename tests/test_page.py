@@ -1,0 +1,310 @@
+"""The page: one file that asks nothing of any network, says the same to everyone, and works in a browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from results import renamed, search_result
+
+from pvtsearch.records import Objective, SearchResult
+from pvtsearch.report.page import MAX_TABLE_ROWS, evenly, packed, report_html, script_json, write_report
+from pvtsearch.serialize import dump_config
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}} 🙂 " + "x" * 200
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def written(result: SearchResult, path: Path) -> Path:
+    write_report(result, path)
+    return path
+
+
+def text_of(html: str) -> str:
+    """What of the page stands between its tags, without scripts and styles."""
+    visible = re.sub(r"<(script|style)\b.*?</\1>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", visible)))
+
+
+# ---- the file
+
+
+def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Two reports on one result are byte-identical, and below 6 MB."""
+    one, two = (written(search_result(50), tmp_path / name) for name in ("a.html", "b.html"))
+    assert one.read_bytes() == two.read_bytes()
+    assert one.stat().st_size < 6_000_000
+
+
+def test_10000_trials_stay_below_6_mb(tmp_path: Path) -> None:
+    """A long search still makes a page that can be mailed."""
+    assert written(search_result(10_000), tmp_path / "report.html").stat().st_size < 6_000_000
+
+
+def test_a_long_front_is_shown_in_part() -> None:
+    """The table holds a limited number of networks, and says of how many."""
+    result = search_result(MAX_TABLE_ROWS + 200)
+    html = report_html(dataclasses.replace(result, front=result.records))
+    assert html.count("data-copy=") == MAX_TABLE_ROWS
+    assert "500 of 700 networks" in text_of(html)
+    assert evenly(700, 500)[0] == 0
+    assert evenly(700, 500)[-1] == 699
+    assert len(set(evenly(700, 500))) == 500
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last step fails the old report stands, and nothing lies beside it."""
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def refuse(*_: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        write_report(search_result(2), path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("report.html", "old")]
+
+
+def test_the_card_is_on_the_page_where_a_score_is() -> None:
+    """The prior's card stands on the page with all of its figures and caveats; without a signal there is no card."""
+    result = search_result(5)
+    text = text_of(report_html(result))
+    for piece in ("PiT networks of ViT-Bench-101", "0.91", "88.0 %", "83.5 to 92.5 %", "about 20 scores", "No PVT was"):
+        assert piece in text
+    assert "maximised outside" not in text
+    assert "extrapolated" in text_of(report_html(dataclasses.replace(result, extrapolated=True)))
+    costs = dataclasses.replace(result, objectives=(Objective("macs", "minimize"), Objective("params", "minimize")))
+    assert "prior" not in text_of(report_html(costs)).lower()
+
+
+def test_units_are_explained_once() -> None:
+    """MACs are never called FLOPs, and how the papers' GFLOPs relate to them is said once."""
+    text = text_of(report_html(search_result(5)))
+    assert text.count("FLOPs") == 1
+    assert "what the papers call GFLOPs are (nearly) GMACs" in text
+    assert "accuracy" not in re.sub(r"not an accuracy|docs/accuracy", "", text)
+
+
+def test_packing_loses_nothing() -> None:
+    """Distinct lines and their numbers give back every text."""
+    texts = ["a\nb\n", "b\na\n", "", "a"]
+    pack = packed(texts, "\n")
+    assert ["\n".join(pack["lines"][n] for n in numbers) for numbers in pack["texts"]] == texts
+
+
+def test_no_text_ends_a_script() -> None:
+    """JSON in a script element holds no angle bracket, and reads back as it was."""
+    text = script_json({"name": HOSTILE})
+    assert not set("<>&") & set(text)
+    assert json.loads(text) == {"name": HOSTILE}
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """An open report, and all that it asked for or complained about."""
+
+    def __init__(self, browser: Any, path: Path, *, width: int = 1280, script: str = "", scheme: str = "light") -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page.on("request", lambda r: self.requests.append(r.url))
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("dialog", self._refuse)
+        if script:
+            self.page.add_init_script(script)
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
+
+    def _refuse(self, dialog: Any) -> None:
+        self.complaints.append(dialog.message)
+        dialog.dismiss()
+
+    def drawn(self) -> dict[str, int]:
+        """Points in every figure."""
+        found: dict[str, int] = self.page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('.js-plotly-plot')]"
+            ".map(d => [d.id, d.data.reduce((n, t) => n + (t.x || []).length, 0)]))"
+        )
+        return found
+
+    def overflow(self) -> int:
+        """By how much the page is wider than the window."""
+        found: int = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        return found
+
+
+@pytest.fixture(scope="module")
+def result() -> SearchResult:
+    return search_result(150)
+
+
+@pytest.fixture(scope="module")
+def report(result: SearchResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(result, tmp_path_factory.mktemp("report") / "report.html")
+
+
+@pytest.fixture
+def visit(browser: Any, report: Path) -> Iterator[Visit]:
+    opened = Visit(browser, report)
+    yield opened
+    opened.page.close()
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith(("data:", "blob:"))] == [report.as_uri()]
+
+
+def test_every_figure_is_drawn(visit: Visit, result: SearchResult) -> None:
+    """Each figure is there with all of its points, asking for no file but the page's own."""
+    points = visit.drawn()
+    assert points.keys() == {"figure-front", "figure-params_by_stage", "figure-macs_by_stage"}
+    assert points["figure-front"] >= len(result.records)
+    assert all(points.values())
+
+
+def test_the_axis_menus_turn_the_figure(visit: Visit, result: SearchResult) -> None:
+    """Choosing a quantity puts its values on that axis; choosing the other axis's quantity swaps the two."""
+    read = (
+        "(() => { const { layout, data } = document.getElementById('figure-front');"
+        "return [layout.xaxis.title.text, layout.yaxis.title.text, data[1].x, data[1].mode]; })()"
+    )
+    assert visit.page.evaluate(read)[:2] == ["MACs", "Prior"]
+    visit.page.select_option("#axis-x", "params")
+    visit.page.wait_for_function("document.getElementById('figure-front').layout.xaxis.title.text === 'Parameters'")
+    *_, x, mode = visit.page.evaluate(read)
+    assert sorted(x) == sorted(record.cost["params"] for record in result.front)
+    assert mode == "markers"
+    visit.page.select_option("#axis-x", "prior")
+    visit.page.wait_for_function("document.getElementById('figure-front').layout.xaxis.title.text === 'Prior'")
+    assert visit.page.evaluate(read)[1] == "Parameters"
+
+
+def test_labels_do_not_overlap(visit: Visit) -> None:
+    """No two labels of published networks lie on each other."""
+    overlaps = visit.page.evaluate(
+        "(() => { const b = [...document.querySelectorAll('#figure-front .textpoint text')]"
+        ".filter(t => t.textContent.trim()).map(t => t.getBoundingClientRect()); let n = 0;"
+        "for (let i = 0; i < b.length; i++) for (let j = 0; j < i; j++)"
+        "  n += b[i].left < b[j].right && b[j].left < b[i].right"
+        "    && b[i].top + 2 < b[j].bottom && b[j].top + 2 < b[i].bottom;"
+        "return [b.length, n]; })()"
+    )
+    assert overlaps[0] > 3
+    assert overlaps[1] == 0
+
+
+def test_headings_sort_with_mouse_and_keyboard(visit: Visit, result: SearchResult) -> None:
+    """Activating a heading sorts by exact value, again turns the order over, and the state is announced."""
+    cells = "[...document.querySelectorAll('#front-table tbody tr')].map(r => Number(r.children[3].dataset.v))"
+    heading = visit.page.locator("#front-table thead th").nth(3)
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert visit.page.evaluate(cells) == sorted(r.cost["params"] for r in result.front)
+    heading.locator("button").focus()
+    visit.page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert visit.page.evaluate(cells) == sorted((r.cost["params"] for r in result.front), reverse=True)
+
+
+def test_download_gives_the_yaml(visit: Visit, result: SearchResult) -> None:
+    """A row's download is that network's YAML, also after sorting."""
+    visit.page.locator("#front-table thead button").nth(1).click()
+    visit.page.locator("#front-table thead button").nth(1).click()
+    with visit.page.expect_download() as waiting:
+        visit.page.locator("#front_002 [data-download]").click()
+    assert waiting.value.suggested_filename == "front_002.yaml"
+    assert Path(waiting.value.path()).read_text() == dump_config(result.front[1].config)
+
+
+@pytest.mark.parametrize(
+    "clipboard",
+    [
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async t => { window.copied = t; }}})",
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async () => { throw new Error('no'); }}});"
+        "document.execCommand = () => { window.copied = document.activeElement.value; return true; }",
+    ],
+    ids=["clipboard", "clipboard refused"],
+)
+def test_copy_gives_the_yaml(browser: Any, report: Path, result: SearchResult, clipboard: str) -> None:
+    """Copy works with a clipboard, and without one, as in a page opened from a file."""
+    opened = Visit(browser, report, script=clipboard)
+    opened.page.locator("#front_001 [data-copy]").click()
+    opened.page.wait_for_function("window.copied !== undefined")
+    assert opened.page.evaluate("window.copied") == dump_config(result.front[0].config)
+    assert opened.page.locator("#status").inner_text() == "Copied front_001.yaml"
+    opened.page.close()
+
+
+def test_where_nothing_copies_the_text_is_shown(browser: Any, report: Path, result: SearchResult) -> None:
+    """A browser that refuses to copy leaves the YAML selected on the page."""
+    refuse = "Object.defineProperty(navigator, 'clipboard', {value: undefined}); document.execCommand = () => false"
+    opened = Visit(browser, report, script=refuse)
+    opened.page.locator("#front_001 [data-copy]").click()
+    assert opened.page.locator("#yaml-text").input_value() == dump_config(result.front[0].config)
+    opened.page.close()
+
+
+@pytest.mark.parametrize(("trials", "scheme"), [(0, "light"), (1, "dark"), (150, "light")])
+def test_a_phone_is_wide_enough(browser: Any, tmp_path: Path, trials: int, scheme: str) -> None:
+    """At 390 pixels nothing but tables in their own box is wider than the screen, whatever the front holds."""
+    opened = Visit(browser, written(search_result(trials), tmp_path / "r.html"), width=390, scheme=scheme)
+    assert opened.overflow() <= 0
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_hostile_names_change_nothing(browser: Any, tmp_path: Path, result: SearchResult) -> None:
+    """A name full of markup is text: nothing runs, the page keeps its shape, and the YAML holds the name."""
+    hostile = renamed(result, HOSTILE)
+    hostile = dataclasses.replace(
+        hostile,
+        sampler=HOSTILE,
+        circumstances={HOSTILE: HOSTILE, "command": HOSTILE},
+        budget=dataclasses.replace(hostile.budget, source=HOSTILE),
+    )
+    opened = Visit(browser, written(hostile, tmp_path / "r.html"), width=390)
+    assert opened.complaints == []
+    assert opened.overflow() <= 0
+    assert opened.page.locator("img").count() == 0
+    assert opened.page.locator("main > section").count() == 6
+    assert HOSTILE in opened.page.locator("h1").inner_text()
+    assert opened.page.evaluate("yaml[0]") == dump_config(hostile.front[0].config)
+    opened.page.close()
+
+
+def test_10000_trials_are_drawn(browser: Any, tmp_path: Path) -> None:
+    """A long search is drawn whole."""
+    large = search_result(10_000)
+    opened = Visit(browser, written(large, tmp_path / "r.html"))
+    assert opened.drawn()["figure-front"] >= 10_000
+    assert opened.complaints == []
+    opened.page.close()

@@ -1,0 +1,203 @@
+"""The report's rows are what its figures and tables say: pure values, held against the search's result."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from results import PRIOR_AND_MACS, RESNET50, pyramid, result_of, search_result
+
+from pvtsearch.accuracy.prior import CARD
+from pvtsearch.analysis.baselines import network_cost
+from pvtsearch.config import PooledReduction, StageConfig
+from pvtsearch.cost import Budget
+from pvtsearch.errors import InputError
+from pvtsearch.presets import PRESETS
+from pvtsearch.records import Objective
+from pvtsearch.report.quantities import Quantity, exact_with_unit, magnitude, percent, readable
+from pvtsearch.report.rows import (
+    NetworkRow,
+    PartRow,
+    StageRow,
+    breakdown_rows,
+    cards,
+    chosen,
+    front_rows,
+    landmark_rows,
+    quantities,
+    report_rows,
+    stage_row,
+    trial_rows,
+)
+from pvtsearch.report.wording import FactRow, fact_rows, headline
+
+SMALL = pyramid((64, 128, 320, 512), (3, 4, 6, 3), (8, 8, 4, 4))
+TINY = pyramid((64, 128, 320, 512), (2, 2, 2, 2), (8, 8, 4, 4))
+WIDE = pyramid((64, 128, 320, 512), (2, 2, 2, 2), (8, 8, 8, 4))  # TINY's prior at more MACs: not on the front
+LOOSE = Budget({"params": 100_000_000}, source="by hand")
+
+
+def test_a_front_row_holds_values_shares_and_stages() -> None:
+    """Front rows are named by position and hold exact values, shares of the limits and every stage's settings."""
+    row = front_rows(result_of([SMALL, TINY], budget=LOOSE))[1]
+    cost = network_cost(SMALL, (224, 224)).total
+    assert row == NetworkRow(
+        name="front_002",
+        trial=0,
+        values={"prior": 4160, "macs": cost.macs, "params": cost.params},
+        shares={"params": cost.params / 100_000_000},
+        stages=(
+            StageRow(4, 64, 3, 2, 8, "sr 8"),
+            StageRow(2, 128, 4, 4, 8, "sr 4"),
+            StageRow(2, 320, 6, 10, 4, "sr 2"),
+            StageRow(2, 512, 3, 16, 4, "sr 1"),
+        ),
+    )
+
+
+def test_trials_and_front_share_the_records() -> None:
+    """Every record is a front row or a trial row, and none is both."""
+    result = search_result(60)
+    front, trials = ({row.trial for row in rows} for rows in (front_rows(result), trial_rows(result)))
+    assert front | trials == {record.trial for record in result.records}
+    assert not front & trials
+    assert [row.name for row in trial_rows(result_of([SMALL, TINY, WIDE], budget=LOOSE))] == ["trial 2"]
+
+
+def test_pooled_reduction_is_named() -> None:
+    """A stage with linear SRA says what it pools to."""
+    stage = StageConfig(2, 64, 1, 2, 4, PooledReduction(7))
+    assert stage_row(stage) == StageRow(2, 64, 1, 2, 4, "pool 7")
+
+
+def test_landmarks_have_real_costs_and_only_pyramids_have_a_prior() -> None:
+    """A landmark's cost is its closed form at the run's input; a ResNet has no prior score."""
+    rows = {row.name: row for row in landmark_rows(search_result(5))}
+    assert rows.keys() == PRESETS.keys()
+    assert rows["resnet50"].values == RESNET50.limits
+    assert rows["resnet50"].within_budget
+    assert rows["pvt_small"].values["prior"] == 4160
+    assert rows["pvt_small"].published == PRESETS["pvt_small"].published
+    assert not rows["pvt_medium"].within_budget
+
+
+def test_landmarks_follow_the_input_size() -> None:
+    """At another input the MACs are those of that input, and what does not fit it is left out."""
+    small = dataclasses.replace(search_result(3), image_size=(64, 64))
+    rows = {row.name: row for row in landmark_rows(small)}
+    assert rows["resnet50"].values["macs"] == network_cost(PRESETS["resnet50"].config, (64, 64)).total.macs
+    tiny = dataclasses.replace(search_result(0), image_size=(16, 16))
+    assert "pvt_small" not in {row.name for row in landmark_rows(tiny)}
+    assert {row.network for row in breakdown_rows(tiny)} == {"resnet50"}
+
+
+def test_a_budget_on_an_unknown_metric_leaves_a_landmark_undecided() -> None:
+    """Where a limited cost of a landmark is not known, it is neither within nor beyond the budget."""
+    result = dataclasses.replace(search_result(0), budget=Budget({"latency_ns": 5_000_000}))
+    assert {row.within_budget for row in landmark_rows(result)} == {None}
+
+
+def test_parts_of_a_network_sum_to_its_cost() -> None:
+    """For every network of the breakdown, stages and head sum to the total of the closed form."""
+    rows = breakdown_rows(search_result(200))
+    for name in ("pvt_small", "resnet50"):
+        total = network_cost(PRESETS[name].config, (224, 224)).total
+        parts = [row for row in rows if row.network == name]
+        assert (sum(p.params for p in parts), sum(p.macs for p in parts)) == (total.params, total.macs)
+        assert [p.part for p in parts] == ["stage 1", "stage 2", "stage 3", "stage 4", "head"]
+    assert PartRow("resnet50", "head", 2_049_000, 2_048_000) in rows
+
+
+def test_chosen_networks_span_the_front() -> None:
+    """The networks of the breakdown are distinct and hold both ends of the front; a short front is all of them."""
+    result = search_result(300)
+    positions = chosen(result)
+    assert len(set(positions)) == 4
+    assert {0, len(result.front) - 1} <= set(positions)
+    assert chosen(search_result(1)) == (0,)
+    assert chosen(search_result(0)) == ()
+
+
+def test_quantities_say_what_is_a_score_and_what_is_limited() -> None:
+    """Objectives come first; a score knows that it is one, a limited metric its limit."""
+    result = dataclasses.replace(search_result(3), extrapolated=True)
+    assert quantities(result) == (
+        Quantity("prior", is_score=True, extrapolated=True),
+        Quantity("macs", limit=RESNET50.limits["macs"]),
+        Quantity("params", limit=RESNET50.limits["params"]),
+    )
+    assert quantities(result)[0].title == "Prior (extrapolated)"
+
+
+def test_no_score_without_its_card() -> None:
+    """Scores are shown where they are objectives, always with their card; a signal without a card is refused."""
+    result = search_result(3)
+    assert cards(result) == (CARD,)
+    without = dataclasses.replace(result, objectives=(Objective("macs", "minimize"), Objective("params", "minimize")))
+    rows = report_rows(without)
+    assert rows.cards == ()
+    values = [row.values for row in (*rows.front, *rows.trials)] + [row.values for row in rows.landmarks]
+    assert all("prior" not in known for known in values)
+    unknown = dataclasses.replace(result, objectives=(Objective("vibes", "maximize"),))
+    with pytest.raises(InputError, match="vibes: a score is not shown without a card"):
+        report_rows(unknown)
+
+
+def test_the_headline_says_what_was_found() -> None:
+    """The headline counts the front and states the best of the first objective; an empty front has one too."""
+    shown = ("prior", "macs", "params")
+    cost = network_cost(SMALL, (224, 224)).total
+    assert headline(result_of([SMALL, TINY], budget=LOOSE), shown) == (
+        "Of 2 networks evaluated within 100.00 M parameters, drawn from the 1.2 × 10¹⁴ networks of pvt_v1, "
+        "2 are Pareto-best. The highest prior among them, 4,160, comes with "
+        f"{readable('macs', cost.macs)} MACs and {readable('params', cost.params)} parameters."
+    )
+    assert headline(result_of([], budget=LOOSE), shown) == (
+        "None of the 1.2 × 10¹⁴ networks of pvt_v1 was evaluated within 100.00 M parameters."
+    )
+
+
+def test_the_facts_say_how_it_was_made() -> None:
+    """Every circumstance of the run becomes a fact, with every digit; what there is not, is left out."""
+    result = search_result(2)
+    facts = fact_rows(result)
+    for fact in (
+        FactRow("Size of the space", "123,456,789,012,345 legal, distinct networks"),
+        FactRow("Budget", "params at most 25,557,032, macs at most 4,089,184,256"),
+        FactRow("Source of the budget", "resnet50"),
+        FactRow("Objectives", "maximize prior, minimize macs"),
+        FactRow("Seed", "7"),
+        FactRow("Command", result.circumstances["command"]),
+        FactRow("Versions", "pvtsearch 0.1.0, optuna 5.0.0"),
+        FactRow("Dropped", "1,234"),
+    ):
+        assert fact in facts
+    bare = dataclasses.replace(result, sampler="", budget=Budget(), objectives=PRIOR_AND_MACS)
+    assert {"Sampler", "Source of the budget"}.isdisjoint(fact.label for fact in fact_rows(bare))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "short", "full"),
+    [
+        ("params", 24_494_848, "24.49 M", "24,494,848 parameters"),
+        ("macs", 3_820_000_000, "3.82 G", "3,820,000,000 MACs"),
+        ("prior", 4160.0, "4,160", "4,160"),
+        ("zero_cost", 0.12345678, "0.123457", "0.123457"),
+        ("inference_peak_bytes", 101_921_587, "97.2 MiB", "101,921,587 bytes"),
+        ("latency_ns", 4_710_000, "4.71 ms", "4,710,000 ns"),
+    ],
+)
+def test_numbers_are_written_for_people(name: str, value: float, short: str, full: str) -> None:
+    """A number has a short form and an exact one."""
+    assert (readable(name, value), exact_with_unit(name, value)) == (short, full)
+
+
+def test_only_the_limit_itself_reads_as_100_percent() -> None:
+    """A share just below its limit never reads 100 %, nor does one just above."""
+    assert [percent(share) for share in (0.0, 0.9999999 - 1e-4, 1.0, 1.00001)] == [
+        "0.0 %",
+        "99.9 %",
+        "100.0 %",
+        "100.1 %",
+    ]
+    assert (magnitude(999), magnitude(12 * 10**12)) == ("999", "1.2 × 10¹³")
