@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pvtsearch.serialize import dump_config, load_config
     from pvtsearch.serialize_space import load_space
     from pvtsearch.space import SearchSpace
-    from pvtsearch.verify import verify
+    from pvtsearch.verification import verify
 
 _HOMES = {
     "Budget": "cost",
@@ -41,7 +41,7 @@ _HOMES = {
     "official_state_dict": "models.weights",
     "profile": "analysis.profile",
     "run_search": "search.run",
-    "verify": "verify",
+    "verify": "verification",
 }
 
 __all__ = [

@@ -217,6 +217,18 @@ class ResNetConfig:
     in_chans: int = 3
     image_size: int = 224
 
+    def __post_init__(self) -> None:
+        check_choice("block", self.block, get_args(ResNetBlock))
+        if len(self.depths) != 4:
+            raise ConfigError(f"depths must hold 4 stages, got {len(self.depths)}")
+        for depth in self.depths:
+            check_int("depths", depth, minimum=1)
+        for name in ("groups", "width_per_group", "in_chans", "image_size"):
+            check_int(name, getattr(self, name), minimum=1)
+        check_int("num_classes", self.num_classes, minimum=0)
+        if self.block == "basic" and (self.groups, self.width_per_group) != (1, 64):
+            raise ConfigError("block: basic has groups 1 and width_per_group 64 only")
+
     @property
     def expansion(self) -> int:
         """Output channels of a block over its base width."""

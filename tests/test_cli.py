@@ -86,7 +86,7 @@ def test_verify_fails_with_status_1_on_a_difference(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A counter that disagrees is shown with its difference."""
-    monkeypatch.setattr("pvtsearch.verify.count_params", lambda _module: 1)
+    monkeypatch.setattr("pvtsearch.verification.count_params", lambda _module: 1)
     assert run(["verify", "pvt_tiny", "--image-size", "32"]) == 1
     out = capsys.readouterr().out
     assert "differs by" in out

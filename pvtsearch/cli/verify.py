@@ -14,7 +14,7 @@ from pvtsearch.errors import InputError
 from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
-    from pvtsearch.verify import Verification
+    from pvtsearch.verification import Verification
 
 
 def verify(
@@ -32,7 +32,7 @@ def verify(
     size = values.image_size(image_size)
     if not loaded and not random:
         raise InputError("verify needs a CONFIG or --random N")
-    from pvtsearch import verify as room
+    from pvtsearch import verification as room
 
     named = [room.verify(each, image_size=size or (each.image_size,) * 2, task=task) for each in loaded]
     drawn = list(_drawn(random, seed))
@@ -48,7 +48,7 @@ def verify(
 
 
 def _drawn(count: int, seed: int) -> Iterator[Verification]:
-    from pvtsearch import verify as room
+    from pvtsearch import verification as room
 
     for case in room.random_cases(count, seed=seed):
         yield room.verify(case.config, image_size=case.image_size, task=case.task)

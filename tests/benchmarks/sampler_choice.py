@@ -44,9 +44,8 @@ def main(seeds: int) -> None:
             seconds[sampler] = (time.perf_counter() - start) / seeds
             values[sampler] = [hypervolumes(run, run.records) for run in runs]
         best = max(value for runs in values.values() for run in runs for value in run)
-        print(
-            f"\n{title} ({seeds} seeds)\n\n| sampler | 100 trials | 300 | 1,000 | seconds per 1,000 |\n|---|---:|---:|---:|---:|"
-        )
+        print(f"\n{title} ({seeds} seeds)\n")
+        print("| sampler | 100 trials | 300 | 1,000 | seconds per 1,000 |\n|---|---:|---:|---:|---:|")
         for sampler, runs in values.items():
             columns = [[run[i] / best for run in runs] for i in range(len(CHECKPOINTS))]
             cells = [f"{mean(c):.3f} ± {stdev(c) if seeds > 1 else 0:.3f}" for c in columns]
