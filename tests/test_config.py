@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from strategies import cases, configs
 
-from pvtsearch.config import PooledReduction, PVTConfig, SpatialReduction, StageConfig
+from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig, SpatialReduction, StageConfig
 from pvtsearch.errors import ConfigError, InputError, PvtsearchError
 from pvtsearch.geometry import Grid
 from pvtsearch.verification import Case

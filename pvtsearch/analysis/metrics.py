@@ -26,7 +26,7 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "params": Metric("params", "parameters", "", "minimize", "sum", lambda cost: cost.params),
+    "params": Metric("params", "params", "", "minimize", "sum", lambda cost: cost.params),
     "macs": Metric("macs", "MACs", "for one image", "minimize", "sum", lambda cost: cost.macs),
 }
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, assert_never
 
 import typer
 
+from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.profile import Profile
 from pvtsearch.analysis.profile import profile as profile_of
 from pvtsearch.cli import tables, values
@@ -68,7 +69,7 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
 def network_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     """One row per network: totals, then ratios with their verdict."""
     compared = [(other, metric) for other, ratios in profiles[0].against.items() for metric in ratios]
-    header = ["network", "params", "MACs", *(f"{metric} / {other}" for other, metric in compared)]
+    header = ["network", "params", "MACs", *(f"{METRICS[metric].label} / {other}" for other, metric in compared)]
     body = [
         [one.name, f"{one.params:,}", f"{one.macs:,}", *(verdict(one.against[other][m]) for other, m in compared)]
         for one in profiles

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pvtsearch.cli import values
+from pvtsearch.cli.progress import progress
 from pvtsearch.config import ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError, StudyError
 from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
-    from pvtsearch.records import SearchResult, TrialRecord
-    from pvtsearch.search.study import StudyPlan
+    from pvtsearch.records import SearchResult
 
 Sampler = Literal["nsga2", "nsga3", "tpe", "random"]
 
@@ -66,8 +65,8 @@ def search(
     shared = None if storage is None else open_storage(storage)
     with claimed(folder):
         opened = open_study(shared or sqlite_storage(folder / "study.db"), study, plan)
-        with progress(plan) as advance:
-            records = run_study(opened, plan, advance)
+        with progress("searching", plan.trials) as advance:
+            records = run_study(opened, plan, lambda record: advance(record.trial + 1))
         result = sum_up(plan, records, {"command": command_line()})
         write_outputs(result, folder)
     print(summary(result, folder))
@@ -114,29 +113,6 @@ def claimed(folder: Path) -> Iterator[None]:
         raise StudyError(f"--out {folder}: another search is writing there; give another --out") from error
     except PermissionError as error:
         raise InputError(f"--out {folder}: cannot be written") from error
-
-
-@contextmanager
-def progress(plan: StudyPlan) -> Iterator[Callable[[TrialRecord], None]]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda _record: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("searching"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("search", total=plan.trials, rate="")
-        started, count = time.perf_counter(), 0
-
-        def advance(record: TrialRecord) -> None:
-            nonlocal count
-            count += 1
-            rate = count / (time.perf_counter() - started)
-            bar.update(task, completed=record.trial + 1, rate=f"{rate:.1f} trials/s")
-
-        yield advance
 
 
 def summary(result: SearchResult, folder: Path) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from pvtsearch.cli import tables, values
-from pvtsearch.config import Task
+from pvtsearch.cli.progress import progress
+from pvtsearch.config import ImageSize, ModelConfig, Task
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import load_config
 
@@ -32,26 +34,35 @@ def verify(
     size = values.image_size(image_size)
     if not loaded and not random:
         raise InputError("verify needs a CONFIG or --random N")
-    from pvtsearch import verification as room
-
-    named = [room.verify(each, image_size=size or (each.image_size,) * 2, task=task) for each in loaded]
-    drawn = list(_drawn(random, seed))
-    differing = [each for each in (*named, *drawn) if not each.agrees]
+    with progress("verifying", len(loaded) + random) as advance:
+        done = list(_verified(loaded, size, task, random, seed, advance))
+    named, drawn = done[: len(loaded)], done[len(loaded) :]
+    differing = [each for each in done if not each.agrees]
     if format == "json":
-        print(json.dumps(as_json([*named, *drawn]), indent=2))
+        print(json.dumps(as_json(done), indent=2))
     else:
         shown = [*named, *(each for each in drawn if not each.agrees)]
         if shown:
             tables.print_table(*rows(shown), format)
-        print(f"{len(named) + len(drawn) - len(differing)} of {len(named) + len(drawn)} networks agree in every count.")
+        print(f"{len(done) - len(differing)} of {len(done)} networks agree in every count.")
     return 1 if differing else 0
 
 
-def _drawn(count: int, seed: int) -> Iterator[Verification]:
-    from pvtsearch import verification as room
+def _verified(
+    loaded: list[ModelConfig],
+    size: ImageSize | None,
+    task: Task,
+    random: int,
+    seed: int,
+    advance: Callable[[int], None],
+) -> Iterator[Verification]:
+    """The named networks, then random ones, each when it is done."""
+    from pvtsearch.verification import random_cases, verify
 
-    for case in room.random_cases(count, seed=seed):
-        yield room.verify(case.config, image_size=case.image_size, task=case.task)
+    named = ((config, size or (config.image_size, config.image_size), task) for config in loaded)
+    for number, (config, image_size, its_task) in enumerate(chain(named, random_cases(random, seed=seed)), start=1):
+        yield verify(config, image_size=image_size, task=its_task)
+        advance(number)
 
 
 def rows(verifications: list[Verification]) -> tuple[list[str], list[list[str]]]:

@@ -117,11 +117,22 @@ def sum_up(
         extrapolated=plan.extrapolate and any(goal.name == "prior" for goal in plan.objectives),
         circumstances={
             **(circumstances or {}),
+            **_envelope_in_words(problem),
             "dropped": {law: count for law, count in size.dropped().items() if count},
             "exhausted": len(evaluated) < plan.trials,
             "versions": library_versions(),
         },
     )
+
+
+def _envelope_in_words(problem: Problem) -> dict[str, Any]:
+    """The intervals that stages were kept in, by stage; nothing where there were none."""
+    stages: dict[str, list[str]] = {}
+    for limit in problem.stage_limits:
+        unit, name = (10**9, "GMACs") if limit.quantity == "macs" else (1, limit.quantity)
+        span = f"{name} {limit.lower / unit:.3g} to {limit.upper / unit:.3g}"
+        stages.setdefault(f"stage {limit.stage + 1}", []).append(span)
+    return {"envelope": {stage: ", ".join(spans) for stage, spans in stages.items()}} if stages else {}
 
 
 def _named(front: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:

@@ -1,0 +1,50 @@
+"""Speed as ratios within one run: machines differ, ratios hold. Run with `pytest -m slow tests/benchmarks`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pvtsearch.analysis.closed_form import pvt_cost
+from pvtsearch.analysis.counted import count_macs_on_meta
+from pvtsearch.models.pvt import build_pvt
+from pvtsearch.serialize import load_config
+
+pytestmark = pytest.mark.slow
+
+
+def fastest(call: Callable[[], Any], *, repeats: int) -> float:
+    """Seconds of the fastest of several calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def process(*arguments: str) -> Callable[[], Any]:
+    return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+
+def test_a_profile_answers_before_torch_is_imported() -> None:
+    """The whole process of an analytic profile takes less than half of `import torch`."""
+    profile = fastest(process("-m", "pvtsearch", "profile", "pvt_small", "--against", "resnet50"), repeats=5)
+    torch = fastest(process("-c", "import torch"), repeats=3)
+    print(f"profile {profile:.3f} s, import torch {torch:.3f} s, ratio {profile / torch:.3f}")
+    assert profile < torch / 2
+
+
+def test_the_closed_form_is_a_hundred_times_faster_than_counting() -> None:
+    """One network, one by one, against torch's FlopCounterMode on the meta device, the model's building left out."""
+    config = load_config("pvt_small")
+    model = build_pvt(config, attention="explicit")
+    closed = fastest(lambda: pvt_cost(config, (224, 224)), repeats=50)
+    counted = fastest(lambda: count_macs_on_meta(model, (224, 224), 3), repeats=5)
+    print(f"closed form {closed * 1e6:.0f} us, counted {counted * 1e3:.1f} ms, ratio {counted / closed:.0f}")
+    assert counted > 100 * closed
