@@ -84,8 +84,8 @@ def verify(config: ModelConfig, *, image_size: ImageSize, task: Task = "classifi
     closed = cost.by_operator()
     module = _without_weights(config, task)
     checks = [
-        Check("params", cost.params, count_params(module), "torch parameters"),
-        Check("macs", cost.macs, count_macs_on_meta(module, image_size, config.in_chans), "torch FlopCounterMode / 2"),
+        Check("params", cost.params, count_params(module), "torch"),
+        Check("macs", cost.macs, count_macs_on_meta(module, image_size, config.in_chans), "FlopCounterMode / 2"),
     ]
     operators = count_by_operator(_with_zero_weights(module), image_size, config.in_chans)
     for name in (*closed, *(name for name in operators if name not in closed)):

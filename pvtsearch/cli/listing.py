@@ -26,11 +26,11 @@ def list_known(
     if format == "json":
         print(json.dumps({"presets": presets, "spaces": sizes}, indent=2))
         return
-    tables.print_table(
-        ["preset", "params", "MACs at 224", "published M", "published GFLOPs", "top-1 %", "source"],
-        [[p["name"], f"{p['params']:,}", f"{p['macs']:,}", *_published(p)] for p in presets],
-        format,
-    )
+    header = ["preset", "params", "MACs", "M", "GFLOPs", "top-1 %", "source"]
+    tables.print_table(header, [_row(preset) for preset in presets], format)
+    print("\nMACs at 224x224. M, GFLOPs (which are GMACs) and top-1 as published; with PVT's recipe where two are.")
+    for line in _legend(presets):
+        print(line)
     print()
     tables.print_table(["space", "configurations"], [[name, f"{size:,}"] for name, size in sizes.items()], format)
 
@@ -44,9 +44,21 @@ def _preset(name: str) -> dict[str, Any]:
     return {"name": name, **analytic_cost(preset.config, (224, 224)), "published": rows}
 
 
-def _published(preset: dict[str, Any]) -> list[str]:
+def _row(preset: dict[str, Any]) -> list[str]:
+    cost = [preset["name"], f"{preset['params']:,}", f"{preset['macs']:,}"]
     if not preset["published"]:
-        return ["", "", "", "not published"]
+        return [*cost, "", "", "", ""]
     last = preset["published"][-1]
-    source = last["source"] + (f"; {last['note']}" if last["note"] else "")
-    return [str(last["params_m"]), str(last["gflops"]), str(last["top1_percent"]), source]
+    return [*cost, *(str(last[key]) for key in ("params_m", "gflops", "top1_percent")), _short(last["source"])]
+
+
+def _short(source: str) -> str:
+    return " ".join(source.replace(",", "").split()[:2])
+
+
+def _legend(presets: list[dict[str, Any]]) -> list[str]:
+    """What the short names of sources stand for, then the notes on single rows."""
+    rows = [(preset["name"], row) for preset in presets for row in preset["published"]]
+    sources = dict.fromkeys(row["source"] for _name, row in rows)
+    notes = [f"{name}: {row['note']}." for name, row in rows if row["note"] and "recipe" not in row["note"]]
+    return [f"Sources: {'; '.join(sources)}.", *notes]

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, assert_never
 
-LONGEST_UNBROKEN = 18  # characters of a text that is not broken over lines
-PIPE_WIDTH = 240  # columns where no terminal tells how wide it is
+WIDEST = 1000  # columns: a terminal may break a line, a table never cuts a number
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], format: Literal["table", "markdown"]) -> None:
@@ -45,11 +44,9 @@ def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(header):
-        cells = [row[position] for row in rows]
-        numbers = position > 0 and all(not cell or cell[0].isdigit() for cell in cells)
-        short = max(map(len, cells), default=0) <= LONGEST_UNBROKEN
-        table.add_column(Text(name), justify="right" if numbers else "left", no_wrap=numbers or short)
+        numbers = position > 0 and all(not row[position] or row[position][0].isdigit() for row in rows)
+        table.add_column(Text(name), justify="right" if numbers else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = Console(width=WIDEST)
     console.print(table)

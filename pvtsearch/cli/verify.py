@@ -70,7 +70,7 @@ def rows(verifications: list[Verification]) -> tuple[list[str], list[list[str]]]
     header = ["network", "quantity", "closed form", "counted", "by", ""]
     body = [
         [
-            f"{each.name} {each.image_size[0]}x{each.image_size[1]} {each.task}",
+            _label(each),
             check.quantity,
             f"{check.closed_form:,}",
             f"{check.counted:,}",
@@ -81,6 +81,11 @@ def rows(verifications: list[Verification]) -> tuple[list[str], list[list[str]]]
         for check in each.checks
     ]
     return header, body
+
+
+def _label(one: Verification) -> str:
+    task = "" if one.task == "classification" else f" {one.task}"
+    return f"{one.name} {one.image_size[0]}x{one.image_size[1]}{task}"
 
 
 def as_json(verifications: list[Verification]) -> list[dict[str, Any]]:
