@@ -47,6 +47,16 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ConfigError(f"{name} must be {' or '.join(choices)}, got {value!r}")
 
 
+def height_and_width(image_size: int | ImageSize) -> ImageSize:
+    """An image size as (height, width); a single number is both sides."""
+    sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
+    if len(sides) != 2:
+        raise ConfigError(f"image_size must be a side or (height, width), got {image_size!r}")
+    for side in sides:
+        check_int("image_size", side, minimum=1)
+    return sides[0], sides[1]
+
+
 @dataclass(frozen=True)
 class SpatialReduction:
     """Keys and values from a strided convolution of side `sr_ratio`; ratio 1 has neither convolution nor norm."""

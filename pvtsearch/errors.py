@@ -5,7 +5,7 @@ PvtsearchError
 │   ├── ConfigError                  a configuration breaks a law of the network
 │   ├── SpaceError                   a search space cannot be what its file says
 │   ├── BudgetError                  a limit is missing, malformed or on an unknown metric
-│   ├── StudyError                   a stored study belongs to another search
+│   ├── StudyError                   a stored study cannot be opened, or belongs to another search
 │   └── WeightsError                 a state dict does not fit the network
 └── Failure                          the input was fine, the answer is no: the command line exits with 1
     ├── NothingFeasible              no configuration of the space lies within the budget

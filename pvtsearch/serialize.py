@@ -88,13 +88,14 @@ def dump_config(config: PVTConfig) -> str:
 
 
 def load_config(name_or_path: str | Path) -> ModelConfig:
-    """The preset of that name, or the configuration in that YAML file."""
+    """The preset of that name, or the configuration in that YAML file; one without a name gets the file's."""
     text = str(name_or_path)
     if text in PRESETS:
         return PRESETS[text].config
     path = Path(text)
     if path.suffix in (".yaml", ".yml") or path.exists():
-        return config_from_dict(read_yaml(path), str(path))
+        data = read_yaml(path)
+        return config_from_dict({"name": path.stem, **data} if isinstance(data, dict) else data, str(path))
     close = difflib.get_close_matches(text, PRESETS, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "'pvtsearch list' prints the presets"
     raise ConfigError(f"{text}: no preset of that name and no YAML file, {hint}")

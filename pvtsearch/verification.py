@@ -21,6 +21,7 @@ from pvtsearch.config import (
     SpatialReduction,
     StageConfig,
     Task,
+    height_and_width,
 )
 from pvtsearch.geometry import Grid, embedded_grid
 from pvtsearch.models.baselines import build_model
@@ -74,23 +75,26 @@ def _with_zero_weights(module: nn.Module) -> nn.Module:
     return module
 
 
-def verify(config: ModelConfig, *, image_size: ImageSize, task: Task = "classification") -> Verification:
+def verify(
+    config: ModelConfig, *, image_size: int | ImageSize | None = None, task: Task = "classification"
+) -> Verification:
     """Build the network and count it: parameters, MACs on the meta device, every operator either side has.
 
-    image_size: (height, width). Attention is explicit, which both counters see; weights are zero. Raises
-    `ConfigError` where the input is too small for the network.
+    image_size: a side or (height, width), by default the network's own. Attention is explicit, which both counters
+    see; weights are zero. Raises `ConfigError` where the input is too small for the network.
     """
-    cost = network_cost(config, image_size, task).total
+    size = height_and_width(config.image_size if image_size is None else image_size)
+    cost = network_cost(config, size, task).total
     closed = cost.by_operator()
     module = _without_weights(config, task)
     checks = [
         Check("params", cost.params, count_params(module), "torch"),
-        Check("macs", cost.macs, count_macs_on_meta(module, image_size, config.in_chans), "FlopCounterMode / 2"),
+        Check("macs", cost.macs, count_macs_on_meta(module, size, config.in_chans), "FlopCounterMode / 2"),
     ]
-    operators = count_by_operator(_with_zero_weights(module), image_size, config.in_chans)
+    operators = count_by_operator(_with_zero_weights(module), size, config.in_chans)
     for name in (*closed, *(name for name in operators if name not in closed)):
         checks.append(Check(name, closed.get(name, 0), operators.get(name, 0), "fvcore"))
-    return Verification(config.name, image_size, task, tuple(checks))
+    return Verification(config.name, size, task, tuple(checks))
 
 
 class Case(NamedTuple):

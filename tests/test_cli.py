@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pvtsearch.cli import run
+from pvtsearch.cli import run, values
 from pvtsearch.serialize import dump_config, load_config
 
 
@@ -58,7 +58,7 @@ def test_profile_tables(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Closed form, exact" in text
     rows = list(csv.DictReader(io.StringIO(answer(capsys, "profile", "pvt_small", "deit_base", "--format", "csv"))))
     assert [row["macs"] for row in rows] == ["3815701504", "17563828224"]
-    assert rows[1]["stage 2 macs"] == ""
+    assert rows[1]["stage_2_macs"] == ""
 
 
 def test_list_names_every_preset_and_space(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,12 +141,15 @@ MALFORMED = {
     "verify": "verify needs a CONFIG or --random N",
     "verify pvt_tiny --random -1": "greater than or equal to 0",
     "export": "Missing argument",
-    "export pvt_small --weights w.pth": "--weights goes with --onnx",
+    "export pvt_small --weights w.pth": "--batch-size go with --onnx",
     "search": "Missing argument",
     "search tiny": "a search needs limits",
     "search tinny --budget resnet50": "did you mean 'tiny'",
     "search tiny --budget resnet": "did you mean",
-    "search tiny --max-gmacs lots": "--max-gmacs must be a number above 0",
+    "search tiny --max-gmacs lots": "--max-gmacs must be a number above 0, got 'lots'",
+    "search tiny --max-gmacs 5G": "--max-gmacs must be a number above 0, got '5G'",
+    "search tiny --budget resnet50 --match ,": "match needs at least one of params, macs",
+    "export pvt_small --batch-size 2": "go with --onnx",
     "search tiny --max-params 5X": "with a unit (k, M, G) or without, got '5X'",
     "search tiny --max-params 0": "--max-params must be a number above 0",
     "search tiny --max-gmacs 0.012": "give --extrapolate",
@@ -156,7 +159,7 @@ MALFORMED = {
     "search tiny --max-gmacs 1 --extrapolate --trials 0": "greater than or equal to 1",
     "search tiny --max-gmacs 1 --extrapolate --sampler gp": "'gp' is not one of",
     "search tiny --max-gmacs 1 --extrapolate --seed -1": "greater than or equal to 0",
-    "search tiny --max-gmacs 1 --extrapolate --storage nosuch://x": "--storage nosuch://x: cannot be opened",
+    "search tiny --max-gmacs 1 --extrapolate --storage nosuch://x": "--storage nosuch://x: no study storage",
     "search tiny --max-gmacs 1 --extrapolate --out file": "--out file: is a file",
 }
 
@@ -185,6 +188,49 @@ def test_nothing_feasible_is_status_1_and_leaves_nothing(
     assert run(["search", "tiny", "--max-params", "1k", "--extrapolate"]) == 1
     assert "no configuration of tiny is within params <= 1,000" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_space_with_nothing_legal_at_the_input_size_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no budget could help, the size of the input is to blame."""
+    assert run(["search", "tiny", "--max-gmacs", "1", "--extrapolate", "--image-size", "16"]) == 1
+    assert "is legal at 16x16: give a larger --image-size" in capsys.readouterr().err
+
+
+def test_a_broken_study_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A study file that is none is named, and stays as it is."""
+    (tmp_path / "study.db").write_text("no database")
+    assert run([*SEARCH, "--out", str(tmp_path)]) == 2
+    assert f"{tmp_path / 'study.db'}: no study storage that can be opened" in capsys.readouterr().err
+    assert (tmp_path / "study.db").read_text() == "no database"
+
+
+def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control-C: status 130, and what to do."""
+
+    def interrupted(*_values: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pvtsearch.cli.profile.load_config", interrupted)
+    assert run(["profile", "pvt_small"]) == 130
+    assert capsys.readouterr().err == "pvtsearch: interrupted; the same search command goes on where it was\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("25.6M", 25_600_000), ("4.1G", 4_100_000_000), (".5k", 500), ("1e3", 1000), ("12", 12), ("1.9999", 1)],
+)
+def test_numbers_with_units_are_exact(text: str, value: int) -> None:
+    """A count is what is written, rounded down, never a rounded float."""
+    assert values.number("--x", text, values.COUNT_UNITS) == value
+
+
+def test_the_summary_of_a_score_comes_with_its_card(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """No score without what it is worth: on the terminal and in summary.json; outside the envelope it says so."""
+    out = answer(capsys, *SEARCH, "--out", str(tmp_path))
+    assert "prior (extrapolated)" in out
+    assert "88 % of pairs of equal MACs in the right order on 100 PiT networks" in out
+    assert "S was picked on these same tables" in out
+    assert json.loads((tmp_path / "summary.json").read_text())["cards"][0]["signal"] == "prior"
 
 
 def test_two_searches_into_one_folder_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -159,6 +159,12 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         load_config("missing.yaml")
 
 
+def test_a_configuration_without_a_name_gets_its_files(tmp_path: Path) -> None:
+    """Two files without names inside are told apart by their own."""
+    (tmp_path / "mine.yaml").write_text(f"stages: [{STAGE}]")
+    assert load_config(tmp_path / "mine.yaml").name == "mine"
+
+
 def test_binary_and_huge_files_are_refused(tmp_path: Path) -> None:
     """Neither a picture nor a gigabyte is parsed."""
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")

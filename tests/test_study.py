@@ -62,7 +62,7 @@ def test_interrupted_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
 
     for stop in (0, 7, 29):
         study = open_study(sqlite_storage(tmp_path / "study.db"), "s", plan)
-        study.ask()  # what a killed process leaves behind: a trial that runs for ever
+        study.stored.ask()  # what another program may leave behind: a trial that runs for ever
         with pytest.raises(Broken):
             run_study(study, plan, breaking_after(stop))
     resumed = sum_up(plan, run_study(open_study(sqlite_storage(tmp_path / "study.db"), "s", plan), plan))

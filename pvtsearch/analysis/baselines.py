@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from pvtsearch.analysis.closed_form import NetworkCost, pvt_cost
 from pvtsearch.analysis.layers import LayerCost, batch_norm, conv2d, linear, total
-from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, ResNetConfig, Task
+from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, ResNetConfig, Task, check_choice
 from pvtsearch.geometry import Grid, embedded_grid
 
 STEM_CHANNELS = 64
@@ -64,7 +66,8 @@ def resnet_cost(config: ResNetConfig, image_size: ImageSize, task: Task = "class
 
 
 def network_cost(config: ModelConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
-    """Cost of any network the project knows."""
+    """Cost of any network the project knows, at an input of (height, width)."""
+    check_choice("task", task, get_args(Task))
     if isinstance(config, PVTConfig):
         return pvt_cost(config, image_size, task)
     return resnet_cost(config, image_size, task)

@@ -8,7 +8,8 @@ from typing import Any
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.config import ImageSize, ModelConfig, Task
+from pvtsearch.config import ImageSize, ModelConfig, Task, height_and_width
+from pvtsearch.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,18 @@ class Profile:
 def profile(
     config: ModelConfig,
     *,
-    image_size: ImageSize | None = None,
+    image_size: int | ImageSize | None = None,
     task: Task = "classification",
     against: Sequence[ModelConfig] = (),
 ) -> Profile:
-    """What config costs at an input of (height, width), by default its own image_size; ratios against other networks.
+    """What config costs, and its ratios against other networks.
 
-    Raises `ConfigError` where the input is too small for a network.
+    image_size: a side or (height, width), by default the network's own. Raises `ConfigError` where the input is too
+    small for a network, or two of `against` share a name.
     """
-    size = image_size or (config.image_size, config.image_size)
+    size = height_and_width(config.image_size if image_size is None else image_size)
+    if len({other.name for other in against}) < len(against):
+        raise ConfigError(f"against: two networks share a name, got {', '.join(other.name for other in against)}")
     cost = network_cost(config, size, task)
     total = cost.total
     return Profile(

@@ -10,6 +10,8 @@ from typer.exceptions import TyperException
 from pvtsearch.cli import export, listing, profile, search, verify
 from pvtsearch.errors import Failure, InputError
 
+INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
+
 app = typer.Typer(
     name="pvtsearch",
     help="Profile and search the stage settings of pyramid vision transformers under hard budgets.",
@@ -24,26 +26,26 @@ app.command("list")(listing.list_known)
 
 
 def main() -> None:
-    """Run one command. Exit status 0; 1: ran, but failed; 2: bad input, one line on standard error."""
+    """Run one command. Exit status 0; 1: ran, but failed; 2: bad input, one line on stderr; 130: interrupted."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
     try:
-        status = app(arguments, prog_name="pvtsearch", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="pvtsearch", standalone_mode=False)
     except InputError as error:
         return _complain(error, 2)
     except Failure as error:
         return _complain(error, 1)
     except TyperException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        return _complain(message, 2)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; the same command goes on where it was", 130)
+        return _complain(message.replace("Value error, ", ""), 2)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    if status == INTERRUPTED:
+        _complain("interrupted; the same search command goes on where it was", INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 

@@ -38,7 +38,7 @@ def list_known(
 def _preset(name: str) -> dict[str, Any]:
     preset = PRESETS[name]
     rows = [
-        {"params_m": p.params_m, "gflops": p.gmacs, "top1_percent": p.top1_percent, "source": p.source, "note": p.note}
+        {"params_m": p.params_m, "gmacs": p.gmacs, "top1_percent": p.top1_percent, "source": p.source, "note": p.note}
         for p in preset.published
     ]
     return {"name": name, **analytic_cost(preset.config, (224, 224)), "published": rows}
@@ -49,7 +49,7 @@ def _row(preset: dict[str, Any]) -> list[str]:
     if not preset["published"]:
         return [*cost, "", "", "", ""]
     last = preset["published"][-1]
-    return [*cost, *(str(last[key]) for key in ("params_m", "gflops", "top1_percent")), _short(last["source"])]
+    return [*cost, *(str(last[key]) for key in ("params_m", "gmacs", "top1_percent")), _short(last["source"])]
 
 
 def _short(source: str) -> str:

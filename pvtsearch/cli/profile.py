@@ -19,7 +19,7 @@ Format = Literal["table", "json", "csv", "markdown"]
 
 
 def profile(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG...", help="Presets or YAML files.")],
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="Presets or YAML files.")],
     task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the network's own.")] = None,
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
@@ -39,6 +39,8 @@ def profile(
             tables.print_table(*network_rows(profiles), format)
             print()
             tables.print_table(*stage_rows(profiles), format)
+            print()
+            tables.print_table(*operator_rows(profiles), format)
             print()
             print(footnote(profiles))
         case _:
@@ -88,6 +90,15 @@ def stage_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     return header, body
 
 
+def operator_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
+    """One row per network: every operator that occurs, by fvcore's names."""
+    operators = list(dict.fromkeys(name for one in profiles for name in one.by_operator))
+    counts = [
+        [f"{one.by_operator[name]:,}" if name in one.by_operator else "" for name in operators] for one in profiles
+    ]
+    return ["network", *operators], [[one.name, *row] for one, row in zip(profiles, counts, strict=True)]
+
+
 def parts(one: Profile) -> list[tuple[str, int, int]]:
     """Name, parameters and MACs of every stage and of the head."""
     numbered = zip(range(1, len(one.macs_by_stage) + 1), one.params_by_stage, one.macs_by_stage, strict=True)
@@ -99,10 +110,11 @@ def flat_row(one: Profile) -> dict[str, object]:
     """One network as one CSV row."""
     row: dict[str, object] = {"name": one.name, "params": one.params, "macs": one.macs}
     for part, params, macs in parts(one):
-        row |= {f"{part} params": params, f"{part} macs": macs}
+        name = part.replace(" ", "_")
+        row |= {f"{name}_params": params, f"{name}_macs": macs}
     row |= one.by_operator
     for other, ratios in one.against.items():
-        row |= {f"{metric} / {other}": ratio for metric, ratio in ratios.items()}
+        row |= {f"{metric}_over_{other}": ratio for metric, ratio in ratios.items()}
     return row
 
 
@@ -116,5 +128,5 @@ def footnote(profiles: list[Profile]) -> str:
     height, width = profiles[0].image_size
     return (
         f"Closed form, exact, for one image of {height}x{width}, task {profiles[0].task}. "
-        "MACs are multiply-accumulates of convolutions, linear layers and attention products: what papers call FLOPs."
+        "MACs are multiply-accumulates of convolutions, linear layers and attention products; nearly the papers' FLOPs."
     )

@@ -82,7 +82,7 @@ def the_budget(
     if max_params is not None:
         limits["params"] = values.number("--max-params", max_params, values.COUNT_UNITS)
     if max_gmacs is not None:
-        limits["macs"] = values.number("--max-gmacs", f"{max_gmacs}G", values.COUNT_UNITS)
+        limits["macs"] = values.number("--max-gmacs", max_gmacs, values.BILLIONS)
     if budget is None and not limits:
         raise BudgetError("a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs or --max-params")
     base = Budget({}, "")
@@ -117,10 +117,12 @@ def claimed(folder: Path) -> Iterator[None]:
 
 def summary(result: SearchResult, folder: Path) -> str:
     """What a person wants to know first, in a few lines."""
-    from pvtsearch.report.rows import quantities
-    from pvtsearch.report.wording import headline
+    from pvtsearch.report.rows import cards, quantities
+    from pvtsearch.report.wording import card_in_words, headline
 
     text = headline(result, [quantity.name for quantity in quantities(result)])
     if result.circumstances["exhausted"]:
         text += f"\nOnly {len(result.records):,} distinct configurations are within the limits: all were evaluated."
+    for card in cards(result):
+        text += f"\n{card_in_words(card)}"
     return f"{text}\nReport: {folder / 'report.html'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from typing import Literal, assert_never
@@ -48,5 +49,7 @@ def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(Text(name), justify="right" if numbers else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(width=WIDEST)
+    console = Console(width=WIDEST, file=io.StringIO())
     console.print(table)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # the StringIO of the line above
+    print("\n".join(line.rstrip() for line in lines).strip("\n"))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, NoReturn
 
 from pvtsearch.config import ImageSize
 from pvtsearch.errors import InputError
 
+BILLIONS = {"": 10**9}
 COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 MAX_SIDE = 10**6
 
-_NUMBER = re.compile(r"(\d+)(?:\.(\d+))?\s*([A-Za-z]*)")
+_NUMBER = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-z]*)")
 _SIZE = re.compile(r"(\d{1,9})(?:x(\d{1,9}))?")
 
 
@@ -36,11 +38,10 @@ def names(text: str) -> tuple[str, ...]:
 
 def number(option: str, text: str, units: Mapping[str, int]) -> int:
     """A number with a unit, exactly, rounded down to an integer: `25.6M` is 25,600,000."""
-    found = _NUMBER.fullmatch(text.strip())
-    if not found or found[3] not in units or len(text) > 40:
+    found = _NUMBER.fullmatch(text.strip()) if len(text) <= 40 else None
+    if not found or found[2] not in units:
         _refuse(option, text, units)
-    decimals = found[2] or ""
-    value: int = int(found[1] + decimals) * units[found[3]] // 10 ** len(decimals)
+    value = int(Fraction(found[1]) * units[found[2]])
     if value < 1:
         _refuse(option, text, units)
     return value
@@ -48,4 +49,5 @@ def number(option: str, text: str, units: Mapping[str, int]) -> int:
 
 def _refuse(option: str, text: str, units: Mapping[str, Any]) -> NoReturn:
     known = ", ".join(unit for unit in units if unit)
-    raise InputError(f"{option} must be a number above 0, with a unit ({known}) or without, got '{text}'")
+    law = f"a number above 0, with a unit ({known}) or without" if known else "a number above 0"
+    raise InputError(f"{option} must be {law}, got '{text}'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.page import write_report
+from pvtsearch.report.rows import cards
 from pvtsearch.serialize import config_to_dict, dump_config
 
 SCHEMA_VERSION = 1
@@ -49,6 +51,7 @@ def summary(result: SearchResult) -> dict[str, Any]:
         "extrapolated": result.extrapolated,
         "trials": len(result.records),
         "front_size": len(result.front),
+        "cards": [asdict(card) for card in cards(result)],
         **facts,
     }
 

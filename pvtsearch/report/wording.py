@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pvtsearch.accuracy.cards import Card
 from pvtsearch.cost import Budget
 from pvtsearch.records import SearchResult
 from pvtsearch.report.quantities import UNITS, label, magnitude, plural, readable
@@ -28,14 +29,25 @@ def headline(result: SearchResult, shown: Sequence[str]) -> str:
     best = result.objectives[0]
     record = (max if best.direction == "maximize" else min)(result.front, key=lambda r: r.value(best.name))
     extreme = "highest" if best.direction == "maximize" else "lowest"
+    label = " (extrapolated)" if result.extrapolated and best.name == "prior" else ""
     costs = " and ".join(with_noun(name, record.value(name)) for name in shown[:3] if name != best.name)
     evaluated = f"{plural(len(result.records), 'network')} evaluated {budget}"
     verb = "is" if len(result.front) == 1 else "are"
     value = readable(best.name, record.value(best.name))
     return (
         f"Of {evaluated}, drawn from the {space}, {len(result.front):,} {verb} Pareto-best. "
-        f"The {extreme} {noun(best.name)} among them, {value}, comes with {costs}."
+        f"The {extreme} {noun(best.name)}{label} among them, {value}, comes with {costs}."
     )
+
+
+def card_in_words(card: Card) -> str:
+    """What a signal is worth, in one line: for where its card has no room."""
+    checks = "; ".join(
+        f"{check.pair_percent:g} % of pairs of equal MACs in the right order on {check.networks} "
+        f"{check.table.split()[0]} networks (tau {check.tau:g})"
+        for check in card.validations
+    )
+    return f"About {card.signal}: {card.meaning} It put {checks}. {card.caveats[0]}"
 
 
 def with_noun(name: str, value: float) -> str:

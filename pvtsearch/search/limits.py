@@ -23,6 +23,8 @@ def baseline_budget(
     config: ModelConfig, image_size: ImageSize, *, task: Task = "classification", match: Sequence[str] = DEFAULT_MATCH
 ) -> Budget:
     """The cost of a network in the metrics of match, as limits."""
+    if not match:
+        raise BudgetError(f"match needs at least one of {', '.join(METRICS)}")
     for metric in match:
         if metric not in METRICS:
             raise BudgetError(f"{metric}: no metric to match, {_suggest(metric, METRICS)}")

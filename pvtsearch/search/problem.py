@@ -39,7 +39,7 @@ class Branch(NamedTuple):
 def share_limit(rule: ShareRule, budget: Budget) -> StageLimit:
     """The interval a rule such as `stage 3: macs <= 0.7 budget` means under a budget."""
     if rule.metric not in budget.limits:
-        raise BudgetError(f"rule '{rule}' needs a limit on {rule.metric}: give --budget or --max-{rule.metric}")
+        raise BudgetError(f"rule '{rule}' needs a limit on {rule.metric}: give --budget, or a limit by hand")
     bound = rule.share * budget.limits[rule.metric]
     lower, upper = (bound, np.inf) if rule.bound == ">=" else (-np.inf, bound)
     return StageLimit(rule.stage - 1, rule.metric, lower, upper)

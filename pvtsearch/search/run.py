@@ -13,7 +13,7 @@ from typing import Any
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.config import ImageSize, Task
+from pvtsearch.config import ImageSize, Task, height_and_width
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.records import Objective, SearchResult, TrialRecord
@@ -37,7 +37,7 @@ def run_search(
     *,
     budget: Budget | str | Path | None = None,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
-    image_size: ImageSize | None = None,
+    image_size: int | ImageSize | None = None,
     task: Task = "classification",
     sampler: str = DEFAULT_SAMPLER,
     trials: int = DEFAULT_TRIALS,
@@ -49,8 +49,8 @@ def run_search(
     """The front of a space under hard limits, from `trials` distinct evaluated configurations.
 
     space: a `SearchSpace`, or the name or path of one. budget: limits, or a network whose parameters and MACs are the
-    limits. image_size: (height, width), by default the space's. extrapolate: use the prior outside its envelope.
-    storage: Optuna's, by default in memory; the same storage and study name go on where they were left.
+    limits. image_size: a side or (height, width), by default the space's. extrapolate: use the prior outside its
+    envelope. storage: Optuna's, by default in memory; the same storage and study name go on where they were left.
     Raises `InputError` for input that cannot be, `NothingFeasible` where no configuration is within the limits.
     """
     plan = plan_search(
@@ -73,7 +73,7 @@ def plan_search(
     *,
     budget: Budget | str | Path | None,
     objectives: Sequence[str],
-    image_size: ImageSize | None,
+    image_size: int | ImageSize | None,
     task: Task,
     sampler: str,
     trials: int,
@@ -82,7 +82,7 @@ def plan_search(
 ) -> StudyPlan:
     """What `run_search` runs, with everything checked that can be checked before the first trial."""
     space = space if isinstance(space, SearchSpace) else load_space(space)
-    size = image_size or (space.image_size, space.image_size)
+    size = height_and_width(space.image_size if image_size is None else image_size)
     if not isinstance(budget, Budget):
         budget = baseline_budget(load_config(budget), size, task=task) if budget else Budget({}, "none")
     _check(trials, seed, sampler)
@@ -166,6 +166,9 @@ def _why_nothing(problem: Problem) -> str:
             f"no configuration of {problem.space.name} is within {limits} and inside the prior's envelope: "
             "give --extrapolate to search outside it, or another space"
         )
+    if not problem.space.size(problem.image_size).legal:
+        height, width = problem.image_size
+        return f"no configuration of {problem.space.name} is legal at {height}x{width}: give a larger --image-size"
     return f"no configuration of {problem.space.name} is within {limits}: raise the budget or widen the space"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
-from optuna.exceptions import DuplicatedStudyError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import StudyError
-from pvtsearch.records import Objective, TrialRecord
+from pvtsearch.records import Direction, Objective, TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
 from pvtsearch.search.samplers import make_sampler
 from pvtsearch.serialize import config_from_dict, config_to_dict
 
-MAX_REDRAWS = 3
+MAX_DRAWS = 3
 _RECORD = "record"
 _DEFINITION = "definition"
+_FINISHED = (TrialState.COMPLETE, TrialState.FAIL)
 
 Evaluate = Callable[[Decoded], dict[str, float]]
 
@@ -48,15 +48,16 @@ class StudyPlan:
 def sqlite_storage(path: Path) -> BaseStorage:
     """A study storage in one file; write-ahead logging halves the time of a trial and survives a killed process."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return open_storage(f"sqlite:///{path}")
+    return open_storage(f"sqlite:///{path}", shown=str(path))
 
 
-def open_storage(url: str) -> BaseStorage:
-    """Optuna's relational storage at a URL. Raises `StudyError` where it cannot be opened."""
+def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
+    """Optuna's relational storage at a URL, shown as `shown` in errors; `StudyError` where it cannot be opened."""
     try:
         storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        raise StudyError(f"--storage {hide_password(url)}: cannot be opened: {type(error).__name__}") from error
+        name = shown or f"--storage {hide_password(url)}"
+        raise StudyError(f"{name}: no study storage that can be opened ({type(error).__name__})") from error
     if url.startswith("sqlite"):
         event.listen(storage.engine, "connect", _write_ahead)
         storage.engine.dispose()  # connections made before the listener was there
@@ -76,17 +77,46 @@ def hide_password(url: str) -> str:
     return f"{before}{separator}{user}:***{at}{host}" if ":" in credentials else url
 
 
-def open_study(storage: BaseStorage, name: str, plan: StudyPlan) -> optuna.Study:
+class StoredStudy:
+    """A study in a storage, and its mirror in memory, which is what samplers see.
+
+    Optuna writes every suggested value by itself; here a trial is one transaction, when it is finished. So it is stored
+    whole or not at all, many times faster, and a killed run leaves nothing behind that never ends.
+    """
+
+    def __init__(self, storage: BaseStorage, name: str, directions: Sequence[Direction]) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._storage, self._memory = storage, InMemoryStorage()
+        self.stored = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        self.mirror = optuna.create_study(storage=self._memory, study_name=name, directions=directions)
+        self._stored_id, self._mirror_id = (s.get_study_id_from_name(name) for s in (self._storage, self._memory))
+        for key, value in self._storage.get_study_system_attrs(self._stored_id).items():
+            self._memory.set_study_system_attr(self._mirror_id, key, value)
+        for trial in self.stored.get_trials(deepcopy=False, states=_FINISHED):
+            self.mirror.add_trial(trial)
+
+    def records(self) -> list[TrialRecord]:
+        """The evaluated configurations, numbered in the order in which they were evaluated."""
+        trials = self.mirror.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [_record_of(number, trial) for number, trial in enumerate(trials)]
+
+    def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
+        """Store a trial with its values, or as one that failed."""
+        state = TrialState.FAIL if values is None else TrialState.COMPLETE
+        finished = self.mirror.tell(trial, values, state=state)
+        known = self._storage.get_study_system_attrs(self._stored_id)
+        for key, value in self._memory.get_study_system_attrs(self._mirror_id).items():
+            if key not in known:  # the parents of a generation, which genetic samplers draw once and keep
+                self._storage.set_study_system_attr(self._stored_id, key, value)
+        self.stored.add_trial(finished)
+
+
+def open_study(storage: BaseStorage, name: str, plan: StudyPlan) -> StoredStudy:
     """The study of that name, new or as it was left. Raises `StudyError` where it is another search's."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    directions = [objective.direction for objective in plan.objectives]
-    try:
-        study = optuna.create_study(storage=storage, study_name=name, directions=directions)
-    except DuplicatedStudyError:
-        study = optuna.load_study(storage=storage, study_name=name)
-    stored = study.user_attrs.get(_DEFINITION)
+    study = StoredStudy(storage, name, [objective.direction for objective in plan.objectives])
+    stored = study.stored.user_attrs.get(_DEFINITION)
     if stored is None:
-        study.set_user_attr(_DEFINITION, plan.definition)
+        study.stored.set_user_attr(_DEFINITION, plan.definition)
     elif differing := [key for key in plan.definition if stored.get(key) != plan.definition[key]]:
         key = differing[0]
         raise StudyError(
@@ -101,12 +131,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def finished_records(study: optuna.Study) -> list[TrialRecord]:
-    """The distinct evaluated configurations of a study, numbered in the order in which they were evaluated."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [_record_of(number, trial) for number, trial in enumerate(trials)]
-
-
 def _record_of(number: int, trial: FrozenTrial) -> TrialRecord:
     stored = trial.user_attrs[_RECORD]
     config = config_from_dict(stored["config"], f"trial {trial.number}")
@@ -114,14 +138,14 @@ def _record_of(number: int, trial: FrozenTrial) -> TrialRecord:
 
 
 def run_study(
-    study: optuna.Study, plan: StudyPlan, on_record: Callable[[TrialRecord], None] = lambda _record: None
+    study: StoredStudy, plan: StudyPlan, on_record: Callable[[TrialRecord], None] = lambda _record: None
 ) -> list[TrialRecord]:
     """Evaluate until the plan's number of distinct configurations is reached, or no further one is feasible.
 
     The sampler is made anew for every draw, seeded by the plan's seed and the number of evaluated configurations, and
     learns from finished trials only: a killed run goes on exactly as it would have.
     """
-    records = finished_records(study)
+    records = study.records()
     seen = {record.config for record in records}
     while len(records) < plan.trials:
         drawn = _draw(study, plan, seen)
@@ -130,7 +154,7 @@ def run_study(
         trial, decoded = drawn
         record = TrialRecord(len(records), decoded.config, decoded.cost, plan.evaluate(decoded))
         trial.set_user_attr(_RECORD, _stored(record))
-        study.tell(trial, [record.value(objective.name) for objective in plan.objectives])
+        study.finish(trial, [record.value(objective.name) for objective in plan.objectives])
         records.append(record)
         seen.add(record.config)
         on_record(record)
@@ -141,27 +165,27 @@ def _stored(record: TrialRecord) -> dict[str, Any]:
     return {"config": config_to_dict(record.config), "cost": dict(record.cost), "scores": dict(record.scores)}
 
 
-def _draw(study: optuna.Study, plan: StudyPlan, seen: set[PVTConfig]) -> tuple[Trial, Decoded] | None:
+def _draw(study: StoredStudy, plan: StudyPlan, seen: set[PVTConfig]) -> tuple[Trial, Decoded] | None:
     """A trial whose configuration was not evaluated yet; None where there is none left.
 
-    A duplicate is redrawn; after `MAX_REDRAWS` the sampler is stuck, and an unseen configuration is drawn for it.
+    A duplicate is redrawn; after `MAX_DRAWS` of them the sampler is stuck, and an unseen configuration is taken.
     """
-    for attempt in range(MAX_REDRAWS):
-        study.sampler = make_sampler(plan.sampler, _seed(plan.seed, len(seen), attempt))
+    for attempt in range(MAX_DRAWS):
+        study.mirror.sampler = make_sampler(plan.sampler, _seed(plan.seed, len(seen), attempt))
         trial, decoded = _ask(study, plan.decoder)
         if decoded.config not in seen:
             return trial, decoded
-        study.tell(trial, state=TrialState.FAIL)
+        study.finish(trial, None)
     point = plan.decoder.unseen(seen, np.random.default_rng([plan.seed, len(seen)]))
     if point is None:
         return None
-    study.enqueue_trial(point)
+    study.mirror.enqueue_trial(point)
     return _ask(study, plan.decoder)
 
 
-def _ask(study: optuna.Study, decoder: Decoder) -> tuple[Trial, Decoded]:
+def _ask(study: StoredStudy, decoder: Decoder) -> tuple[Trial, Decoded]:
     ranges: dict[str, BaseDistribution] = {name: IntDistribution(0, size - 1) for name, size in decoder.sizes.items()}
-    trial = study.ask(fixed_distributions=ranges)
+    trial = study.mirror.ask(fixed_distributions=ranges)
     return trial, decoder.decode(trial.params)
 
 
