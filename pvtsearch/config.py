@@ -80,6 +80,17 @@ class PooledReduction:
 Attention: TypeAlias = SpatialReduction | PooledReduction
 
 
+def smallest_grid(attention: Attention) -> int:
+    """The smallest side of a grid that a reduction works on."""
+    match attention:
+        case SpatialReduction(sr_ratio):
+            return sr_ratio
+        case PooledReduction():
+            return 1
+        case _:
+            assert_never(attention)
+
+
 @dataclass(frozen=True)
 class StageConfig:
     """One stage of a pyramid: a patch embedding, then `depth` blocks of attention and MLP."""
@@ -180,27 +191,29 @@ class PVTConfig:
 
         Raises `ConfigError` where the input is too small for a patch embedding or a reduction.
         """
-        grids: list[Grid] = []
-        grid = Grid(*image_size)
-        for index, stage in enumerate(self.stages):
-            entering, grid = grid, embedded_grid(grid, stage.patch_size, self.patch_embed)
+        grids = self.grids_of(Grid(*image_size))
+        entering = Grid(*image_size)
+        for index, (stage, grid) in enumerate(zip(self.stages, grids, strict=True)):
             if min(grid) < 1:
                 raise ConfigError(
                     f"stages[{index}]: patch_size {stage.patch_size} needs a larger input: "
                     f"a map of {entering} is left at an image size of {image_size[0]}x{image_size[1]}"
                 )
-            match stage.attention:
-                case SpatialReduction(sr_ratio):
-                    if sr_ratio > min(grid):
-                        raise ConfigError(
-                            f"stages[{index}]: sr_ratio {sr_ratio} needs a grid of at least {sr_ratio}x{sr_ratio}, "
-                            f"got {grid} at an image size of {image_size[0]}x{image_size[1]}"
-                        )
-                case PooledReduction():
-                    pass
-                case _:
-                    assert_never(stage.attention)
-            grids.append(grid)
+            if smallest_grid(stage.attention) > min(grid):
+                ratio = smallest_grid(stage.attention)
+                raise ConfigError(
+                    f"stages[{index}]: sr_ratio {ratio} needs a grid of at least {ratio}x{ratio}, "
+                    f"got {grid} at an image size of {image_size[0]}x{image_size[1]}"
+                )
+            entering = grid
+        return grids
+
+    def grids_of(self, entering: Grid) -> tuple[Grid, ...]:
+        """The token grid of each stage for an input that enters, whether it fits or not: plain arithmetic."""
+        grids: list[Grid] = []
+        for stage in self.stages:
+            entering = embedded_grid(entering, stage.patch_size, self.patch_embed)
+            grids.append(entering)
         return tuple(grids)
 
     def has_class_token(self, index: int, task: Task) -> bool:

@@ -22,10 +22,10 @@ from pvtsearch.config import (
     MAX_STAGES,
     Attention,
     ImageSize,
-    PooledReduction,
     PVTConfig,
     SpatialReduction,
     StageConfig,
+    smallest_grid,
 )
 from pvtsearch.errors import ConfigError, SpaceError
 from pvtsearch.geometry import Grid, embedded_grid
@@ -304,13 +304,10 @@ class SearchSpace:
         return [Move(np.sort(np.concatenate(rows)), leaving) for leaving, rows in rows_by_state.items()]
 
     def _fits(self, template: PVTConfig, index: int, attention: Attention, grid: Grid, learned: Grid) -> bool:
-        smallest = min(*grid, *learned)
         last_with_token = template.pool == "cls" and index == len(self.stages) - 1
-        match attention:
-            case SpatialReduction(sr_ratio):
-                return smallest >= sr_ratio and not (last_with_token and sr_ratio > 1)
-            case PooledReduction():
-                return smallest >= 1 and not last_with_token
+        if last_with_token and attention != SpatialReduction(1):
+            return False
+        return bool(min(*grid, *learned) >= smallest_grid(attention))
 
     def size(self, image_size: ImageSize) -> Size:
         """The exact number of legal, distinct configurations at an input of (height, width).

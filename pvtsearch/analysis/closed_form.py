@@ -7,7 +7,7 @@ code implements them. The formulas take ints, numpy integer arrays or sympy symb
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, assert_never
 
@@ -185,8 +185,12 @@ def pvt_cost(config: PVTConfig, image_size: ImageSize, task: Task = "classificat
 
     Raises `ConfigError` where the input is too small for the network.
     """
+    return cost_on_grids(config, config.grids(image_size), task)
+
+
+def cost_on_grids(config: PVTConfig, grids: Sequence[Grid], task: Task) -> NetworkCost:
+    """Cost of a PVT whose stages have these grids, in numbers or symbols."""
     widths = (config.in_chans, *(stage.embed_dim for stage in config.stages))
-    grids = config.grids(image_size)
     learned = config.grids((config.image_size, config.image_size))
     stages = tuple(
         stage_cost(config, i, shape_of(stage), in_chans=widths[i], grid=grids[i], learned=learned[i], task=task)

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from pvtsearch.cli import export, listing, profile, search, verify
+from pvtsearch.cli import export, formula, listing, profile, search, verify
 from pvtsearch.errors import Failure, InputError
 
 INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("profile")(profile.profile)
+app.command("formula")(formula.formula)
 app.command("search")(search.search)
 app.command("verify")(verify.verify)
 app.command("export")(export.export)
