@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pvtsearch.analysis.closed_form import pvt_cost
 from pvtsearch.analysis.counted import count_macs_on_meta
+from pvtsearch.analysis.sweep import Sweep
 from pvtsearch.models.pvt import build_pvt
 from pvtsearch.serialize import load_config
+from pvtsearch.serialize_space import load_space
 
 pytestmark = pytest.mark.slow
 
@@ -48,3 +51,16 @@ def test_the_closed_form_is_a_hundred_times_faster_than_counting() -> None:
     counted = fastest(lambda: count_macs_on_meta(model, (224, 224), 3), repeats=5)
     print(f"closed form {closed * 1e6:.0f} us, counted {counted * 1e3:.1f} ms, ratio {counted / closed:.0f}")
     assert counted > 100 * closed
+
+
+def test_a_million_costs_at_once_are_ten_thousand_times_faster_than_counting() -> None:
+    """Parameters and MACs per second of random configurations of pvt_v1, against FlopCounterMode on the meta device."""
+    space = load_space("pvt_v1")
+    sweep = Sweep(space, (224, 224))
+    counts = [len(space.templates), *(len(options.stages) for options in space.options)]
+    points = np.random.default_rng(0).integers(counts, size=(1_000_000, len(counts)))
+    model = build_pvt(load_config("pvt_small"), attention="explicit")
+    each = fastest(lambda: sweep.costs(points), repeats=3) / len(points)
+    counted = fastest(lambda: count_macs_on_meta(model, (224, 224), 3), repeats=5)
+    print(f"{1 / each:,.0f} configurations/s, counted {1 / counted:.1f}/s, ratio {counted / each:,.0f}")
+    assert counted > 10_000 * each
