@@ -11,18 +11,9 @@ from typing import Any
 from pvtsearch.config import Attention, PooledReduction, SpatialReduction
 from pvtsearch.errors import SpaceError
 from pvtsearch.files import read_yaml
+from pvtsearch.knobs import KNOWN_RULED_KNOBS, KNOWN_STAGE_METRICS, KNOWN_TRENDS, Rule, ShareRule, StageKnobs, TrendRule
 from pvtsearch.reading import at, located, read_mapping, read_sequence, refuse, required, short
-from pvtsearch.space import (
-    KNOWN_RULED_KNOBS,
-    KNOWN_STAGE_METRICS,
-    KNOWN_TRENDS,
-    NETWORK_KNOBS,
-    Rule,
-    SearchSpace,
-    ShareRule,
-    StageKnobs,
-    TrendRule,
-)
+from pvtsearch.space import NETWORK_KNOBS, SearchSpace
 
 MAX_KNOB_VALUES = 10_000
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pvtsearch.config import Attention, ImageSize, PooledReduction, PVTConfig, SpatialReduction, Task
 from pvtsearch.errors import ConfigError, SpaceError
-from pvtsearch.space import SearchSpace, ShareRule, StageKnobs, TrendRule, ruled_value
+from pvtsearch.knobs import ShareRule, StageKnobs, TrendRule, ruled_value
+from pvtsearch.space import SearchSpace
 
 
 def some(*values: Any, most: int = 2) -> st.SearchStrategy[tuple[Any, ...]]:

@@ -15,13 +15,14 @@ from pvtsearch.analysis.table import move_costs
 from pvtsearch.config import ImageSize, PVTConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError
+from pvtsearch.knobs import ShareRule
 from pvtsearch.search.completions import Completions, fits
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.limits import baseline_budget, prior_limits
 from pvtsearch.search.problem import Problem, StageLimit
 from pvtsearch.serialize import load_config
 from pvtsearch.serialize_space import load_space
-from pvtsearch.space import SearchSpace, ShareRule
+from pvtsearch.space import SearchSpace
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 

@@ -12,10 +12,10 @@ from strategies import configs
 from pvtsearch.config import PooledReduction, PVTConfig, SpatialReduction
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
+from pvtsearch.knobs import ShareRule, TrendRule
 from pvtsearch.presets import PRESETS
 from pvtsearch.serialize import config_from_dict, config_to_dict, dump_config, load_config
 from pvtsearch.serialize_space import load_space, space_from_dict
-from pvtsearch.space import ShareRule, TrendRule
 
 STAGE = "{patch_size: 4, embed_dim: 64, depth: 1, num_heads: 1, mlp_ratio: 4}"
 KNOBS = "{patch_size: 4, embed_dim: [32, 64], depth: {from: 1, to: 3}, head_dim: 32, mlp_ratio: 4}"

@@ -10,9 +10,10 @@ from small_spaces import every_config, image_sizes, spaces
 
 from pvtsearch.config import ImageSize, SpatialReduction, StageConfig
 from pvtsearch.errors import SpaceError
+from pvtsearch.knobs import ShareRule, StageKnobs
 from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
 from pvtsearch.serialize_space import load_space, shipped_spaces
-from pvtsearch.space import SearchSpace, ShareRule, StageKnobs
+from pvtsearch.space import SearchSpace
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,7 +20,8 @@ from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.config import PooledReduction, PVTConfig, SpatialReduction, Task
 from pvtsearch.errors import InputError
 from pvtsearch.geometry import Number
-from pvtsearch.space import Entering, Move, StageOptions
+from pvtsearch.knobs import StageOptions
+from pvtsearch.space import Entering, Move
 
 LARGEST_EXACT = 2**62
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.table import Costs, as_dict
 from pvtsearch.config import PVTConfig
+from pvtsearch.knobs import Rows
 from pvtsearch.search.completions import Completions, fits
 from pvtsearch.search.problem import Problem
-from pvtsearch.space import Entering, Rows
+from pvtsearch.space import Entering
 
 Point = Mapping[str, int]
 NETWORK = "network"

@@ -15,7 +15,8 @@ from pvtsearch.analysis.table import Costs, move_costs
 from pvtsearch.config import ImageSize, PVTConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError
-from pvtsearch.space import Entering, Rows, SearchSpace, ShareRule
+from pvtsearch.knobs import Rows, ShareRule
+from pvtsearch.space import Entering, SearchSpace
 
 
 @dataclass(frozen=True)
