@@ -7,20 +7,26 @@ ViT / DeiT as the pyramid of one stage. `ResNetConfig` covers the convolutional 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, assert_never, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, get_args
 
 from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid, PatchEmbed, embedded_grid
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs  # of typing from Python 3.13 on; comes with mypy
 
 NormStages: TypeAlias = Literal["last", "every", "none"]
 PositionEmbedding: TypeAlias = Literal["learned", "none"]
 Mlp: TypeAlias = Literal["plain", "conv"]
 Pool: TypeAlias = Literal["cls", "mean"]
 ResNetBlock: TypeAlias = Literal["basic", "bottleneck"]
-Task: TypeAlias = Literal["classification", "backbone"]
+NetworkTask: TypeAlias = Literal["classification", "backbone"]
+DenseTask: TypeAlias = Literal["retinanet", "mask_rcnn", "semantic_fpn"]
+Task: TypeAlias = Literal[NetworkTask, DenseTask]
 ImageSize: TypeAlias = tuple[int, int]
 
 MAX_STAGES = 6
+DENSE_STAGES = 4
 
 
 def check_int(name: str, value: Any, *, minimum: int) -> None:
@@ -45,6 +51,17 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise `ConfigError` unless value is one of choices."""
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(f"{name} must be {' or '.join(choices)}, got {value!r}")
+
+
+def is_dense(task: Task) -> TypeIs[DenseTask]:
+    """Whether a task needs neck and heads on a backbone."""
+    return task in get_args(DenseTask)
+
+
+def check_pyramid(task: DenseTask, stages: int) -> None:
+    """Raise `ConfigError` unless a network of so many stages can do a dense task."""
+    if stages != DENSE_STAGES:
+        raise ConfigError(f"task {task} needs a network of {DENSE_STAGES} stages, got {stages}")
 
 
 def height_and_width(image_size: int | ImageSize) -> ImageSize:

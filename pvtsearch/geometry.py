@@ -49,6 +49,11 @@ def embedded_grid(grid: Grid, patch_size: Number, patch_embed: PatchEmbed) -> Gr
             assert_never(patch_embed)
 
 
+def halved(grid: Grid) -> Grid:
+    """Grid after any padded layer of stride 2 (7x7 pad 3, 3x3 pad 1, 1x1 pad 0): all round up."""
+    return embedded_grid(grid, 2, "overlap")
+
+
 def reduced_grid(grid: Grid, sr_ratio: Number) -> Grid:
     """Grid of keys and values after spatial reduction: a convolution without padding rounds down."""
     return Grid(grid.height // sr_ratio, grid.width // sr_ratio)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import torch
 from torch import nn
@@ -13,17 +13,21 @@ from torch import nn
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_by_operator, count_macs_on_meta, count_params
 from pvtsearch.config import (
+    MAX_STAGES,
     Attention,
     ImageSize,
     ModelConfig,
+    NetworkTask,
     PooledReduction,
     PVTConfig,
     SpatialReduction,
     StageConfig,
     Task,
     height_and_width,
+    is_dense,
 )
 from pvtsearch.geometry import Grid, embedded_grid
+from pvtsearch.heads import DENSE_HEADS, MaskRCNNHead
 from pvtsearch.models.baselines import build_model
 
 
@@ -75,6 +79,11 @@ def _with_zero_weights(module: nn.Module) -> nn.Module:
     return module
 
 
+def _region_shapes(task: Task) -> tuple[tuple[int, ...], ...]:
+    head = DENSE_HEADS[task] if is_dense(task) else None
+    return head.region_shapes if isinstance(head, MaskRCNNHead) else ()
+
+
 def verify(
     config: ModelConfig, *, image_size: int | ImageSize | None = None, task: Task = "classification"
 ) -> Verification:
@@ -87,11 +96,12 @@ def verify(
     cost = network_cost(config, size, task).total
     closed = cost.by_operator()
     module = _without_weights(config, task)
+    regions = _region_shapes(task)
     checks = [
         Check("params", cost.params, count_params(module), "torch"),
-        Check("macs", cost.macs, count_macs_on_meta(module, size, config.in_chans), "FlopCounterMode / 2"),
+        Check("macs", cost.macs, count_macs_on_meta(module, size, config.in_chans, regions), "FlopCounterMode / 2"),
     ]
-    operators = count_by_operator(_with_zero_weights(module), size, config.in_chans)
+    operators = count_by_operator(_with_zero_weights(module), size, config.in_chans, regions)
     for name in (*closed, *(name for name in operators if name not in closed)):
         checks.append(Check(name, closed.get(name, 0), operators.get(name, 0), "fvcore"))
     return Verification(config.name, size, task, tuple(checks))
@@ -115,10 +125,16 @@ def _draw_attention(choose: Choose, grids: Sequence[Grid]) -> Attention:
     return SpatialReduction(choose([ratio for ratio in (1, 2, 3, 4) if ratio <= side]))
 
 
-def draw_case(choose: Choose) -> Case:
+def draw_case(
+    choose: Choose,
+    *,
+    stage_counts: Sequence[int] = range(1, MAX_STAGES + 1),
+    tasks: Sequence[Task] = get_args(NetworkTask),
+) -> Case:
     """A small legal network of any kind, its input often of another size than its `image_size`.
 
     choose: picks one of a sequence; `random.Random(seed).choice`, or a drawing function of a property test.
+    stage_counts: how many stages the network may have.
     """
     pool = choose(("cls", "mean"))
     patch_embed = choose(("plain", "overlap"))
@@ -126,7 +142,7 @@ def draw_case(choose: Choose) -> Case:
     image_size = choose(((image_side, image_side), (16, 16), (17, 29), (37, 18), (33, 16)))
     grids = [Grid(image_side, image_side), Grid(*image_size)]
     stages: list[StageConfig] = []
-    count = choose((1, 2, 3, 4, 5, 6))
+    count = choose(stage_counts)
     for index in range(count):
         side = min(min(grid) for grid in grids)
         sizes = (2, 3, 4) if index == 0 else (1, 2, 3)
@@ -159,7 +175,7 @@ def draw_case(choose: Choose) -> Case:
         qkv_bias=choose((True, False)),
         drop_path_rate=choose((0.0, 0.1)),
     )
-    return Case(config, image_size, choose(("classification", "backbone")))
+    return Case(config, image_size, choose(tasks))
 
 
 def random_cases(count: int, *, seed: int) -> Iterator[Case]:

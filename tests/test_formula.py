@@ -12,16 +12,16 @@ from strategies import cases
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.formula import Formula, Polynomial, divisor, formula
 from pvtsearch.cli import run
-from pvtsearch.config import Task
+from pvtsearch.config import NetworkTask
 from pvtsearch.presets import PRESETS
 from pvtsearch.verification import Case
 
-TASKS: tuple[Task, ...] = ("classification", "backbone")
+TASKS: tuple[NetworkTask, ...] = ("classification", "backbone")
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_formula_of_every_preset_equals_its_profile(name: str, task: Task) -> None:
+def test_the_formula_of_every_preset_equals_its_profile(name: str, task: NetworkTask) -> None:
     """At five sizes, none of them square, MACs, attention products and parameters are equal as integers."""
     config = PRESETS[name].config
     one = formula(config, task=task)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from strategies import cases
 
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.config import PVTConfig, ResNetConfig, StageConfig, Task
+from pvtsearch.config import NetworkTask, PVTConfig, ResNetConfig, StageConfig
 from pvtsearch.errors import ConfigError
 from pvtsearch.presets import PRESETS
 from pvtsearch.verification import Case, Check, Verification, random_cases, verify
@@ -38,7 +38,7 @@ def test_closed_form_is_counted_on_presets(name: str) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_closed_form_is_counted_on_every_preset(name: str) -> None:
     """The same on all of them at the published size, and as backbones."""
-    for task in get_args(Task):
+    for task in get_args(NetworkTask):
         assert verify(PRESETS[name].config, image_size=(224, 224), task=task).differences == ()
 
 

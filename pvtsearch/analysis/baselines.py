@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import get_args
 
 from pvtsearch.analysis.closed_form import NetworkCost, pvt_cost
+from pvtsearch.analysis.dense import head_cost_of_levels
 from pvtsearch.analysis.layers import LayerCost, batch_norm, conv2d, linear, total
-from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, ResNetConfig, Task, check_choice
-from pvtsearch.geometry import Grid, embedded_grid
+from pvtsearch.config import (
+    DenseTask,
+    ImageSize,
+    ModelConfig,
+    NetworkTask,
+    PVTConfig,
+    ResNetConfig,
+    Task,
+    check_choice,
+    check_pyramid,
+    is_dense,
+)
+from pvtsearch.geometry import Grid, halved
+from pvtsearch.heads import DENSE_HEADS
 
 STEM_CHANNELS = 64
 BASE_WIDTHS = (64, 128, 256, 512)
-
-
-def halved(grid: Grid) -> Grid:
-    """Grid after any ResNet layer of stride 2 (7x7 pad 3, 3x3 pad 1, 1x1 pad 0): all round up."""
-    return embedded_grid(grid, 2, "overlap")
 
 
 def conv_norm(in_chans: int, out_chans: int, *, kernel: int, grid: Grid, groups: int = 1) -> LayerCost:
@@ -47,27 +55,47 @@ def resnet_stage(
     return first + (depth - 1) * residual_branch(config, out_chans, base, entering=grid, grid=grid)
 
 
-def resnet_cost(config: ResNetConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
+def resnet_grids(image_size: ImageSize) -> tuple[Grid, ...]:
+    """The grid of each stage: the stem quarters the input, every later stage halves."""
+    grids = [halved(halved(Grid(*image_size)))]
+    while len(grids) < len(BASE_WIDTHS):
+        grids.append(halved(grids[-1]))
+    return tuple(grids)
+
+
+def resnet_cost(config: ResNetConfig, image_size: ImageSize, task: NetworkTask = "classification") -> NetworkCost:
     """Cost of a ResNet at an input of (height, width); its stem counts in the first stage."""
     stem = halved(Grid(*image_size))
     stages = [conv_norm(config.in_chans, STEM_CHANNELS, kernel=7, grid=stem)]
-    entering, grid, in_chans = halved(stem), halved(stem), STEM_CHANNELS
-    for base, depth in zip(BASE_WIDTHS, config.depths, strict=True):
-        if base != BASE_WIDTHS[0]:
-            entering, grid = grid, halved(grid)
+    entering, in_chans = halved(stem), STEM_CHANNELS
+    for base, depth, grid in zip(BASE_WIDTHS, config.depths, resnet_grids(image_size), strict=True):
         stages.append(resnet_stage(config, in_chans, base, depth, entering=entering, grid=grid))
-        in_chans = base * config.expansion
+        entering, in_chans = grid, base * config.expansion
     head = LayerCost()
     if task == "classification":
-        head = LayerCost(adaptive_avg_pool2d=in_chans * grid.tokens)
+        head = LayerCost(adaptive_avg_pool2d=in_chans * entering.tokens)
         if config.num_classes:
             head += linear(in_chans, config.num_classes, tokens=1)
     return NetworkCost((total(stages[:2]), *stages[2:]), head)
 
 
+def dense_cost(config: ModelConfig, image_size: ImageSize, task: DenseTask) -> NetworkCost:
+    """Cost of a dense task: the stages of the backbone, and its neck and heads as the head."""
+    if isinstance(config, PVTConfig):
+        check_pyramid(task, len(config.stages))
+        backbone = pvt_cost(config, image_size, "backbone")
+        channels, grids = [stage.embed_dim for stage in config.stages], config.grids(image_size)
+    else:
+        backbone = resnet_cost(config, image_size, "backbone")
+        channels, grids = [base * config.expansion for base in BASE_WIDTHS], resnet_grids(image_size)
+    return NetworkCost(backbone.stages, head_cost_of_levels(DENSE_HEADS[task], channels, grids))
+
+
 def network_cost(config: ModelConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
     """Cost of any network the project knows, at an input of (height, width)."""
     check_choice("task", task, get_args(Task))
+    if is_dense(task):
+        return dense_cost(config, image_size, task)
     if isinstance(config, PVTConfig):
         return pvt_cost(config, image_size, task)
     return resnet_cost(config, image_size, task)

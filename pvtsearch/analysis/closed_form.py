@@ -169,8 +169,8 @@ def stage_cost(
 
 
 def head_cost(config: PVTConfig, embed_dim: Number, task: Task) -> LayerCost:
-    """The linear classifier on one pooled token; nothing for a backbone or without classes."""
-    if task == "backbone" or config.num_classes == 0:
+    """The linear classifier on one pooled token; nothing for other tasks or without classes."""
+    if task != "classification" or config.num_classes == 0:
         return LayerCost()
     return linear(embed_dim, config.num_classes, tokens=1)
 

@@ -8,9 +8,9 @@ stands in this file's list for that counter. Counts are for ONE image; a multipl
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +20,15 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from pvtsearch.config import ImageSize
 from pvtsearch.errors import UnknownOperator
 
-# Operators fvcore has no rule for and that a count leaves out, as the papers do: element-wise work, softmax, means,
-# plain pooling, changes of shape. fvcore itself leaves out copies, most changes of shape and ReLU.
+Shape: TypeAlias = tuple[int, ...]
+
+# Operators fvcore has no rule for and that a count leaves out, as the papers do: element-wise work (dropout, which does
+# nothing here, among it), softmax, means, plain pooling, changes of shape. fvcore itself leaves out copies, most
+# changes of shape and ReLU.
 UNCOUNTED_BY_FVCORE = (
     "aten::add",
     "aten::add_",
+    "aten::feature_dropout",
     "aten::gelu",
     "aten::max_pool2d",
     "aten::mean",
@@ -33,7 +37,8 @@ UNCOUNTED_BY_FVCORE = (
     "aten::unflatten",
 )
 
-# The same for FlopCounterMode, which sees what aten dispatches: views and copies too, and norms, which fvcore counts.
+# The same for FlopCounterMode, which sees what aten dispatches: views and copies too, and norms and
+# resampling, which fvcore counts.
 UNCOUNTED_ON_META = (
     "_adaptive_avg_pool2d",
     "_native_batch_norm_legit_no_training",
@@ -66,6 +71,7 @@ UNCOUNTED_ON_META = (
     "unbind",
     "unsqueeze",
     "upsample_bilinear2d",
+    "upsample_nearest2d",
     "view",
 )
 
@@ -91,19 +97,22 @@ def _named(operators: Mapping[str, int] | set[str], counter: str) -> UnknownOper
     return UnknownOperator(f"{counter} has no rule for {', '.join(sorted(operators))}: no total is given")
 
 
-def count_by_operator(module: nn.Module, image_size: ImageSize, in_chans: int) -> dict[str, int]:
+def count_by_operator(
+    module: nn.Module, image_size: ImageSize, in_chans: int, further: Sequence[Shape] = ()
+) -> dict[str, int]:
     """Operations by fvcore's operator names, of those that occur, at an input of (height, width).
 
-    The module lies on the CPU and computes attention explicitly: fvcore knows no fused attention. Raises
-    `UnknownOperator` for an operator that is neither counted nor listed above.
+    further: shapes of the module's inputs after the image. The module lies on the CPU and computes attention
+    explicitly: fvcore knows no fused attention. Raises `UnknownOperator` for an operator that is neither counted nor
+    listed above.
     """
-    image = torch.zeros(1, in_chans, *image_size)
+    inputs = tuple(torch.zeros(shape) for shape in ((1, in_chans, *image_size), *further))
     with evaluating(module), torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit", category=FutureWarning)
         warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
         from fvcore.nn import FlopCountAnalysis
 
-        analysis = FlopCountAnalysis(module, image)
+        analysis = FlopCountAnalysis(module, inputs)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         counts = analysis.by_operator()
         unknown = set(analysis.unsupported_ops()) - set(UNCOUNTED_BY_FVCORE)
@@ -134,18 +143,18 @@ def _on_meta(tensors: Iterator[tuple[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
 
 
-def count_macs_on_meta(module: nn.Module, image_size: ImageSize, in_chans: int) -> int:
+def count_macs_on_meta(module: nn.Module, image_size: ImageSize, in_chans: int, further: Sequence[Shape] = ()) -> int:
     """Multiply-accumulates at an input of (height, width): half of what FlopCounterMode calls FLOPs.
 
-    The module may lie anywhere and stays there; nothing is computed. Raises `UnknownOperator` for an operator that
-    is neither counted nor listed above.
+    further: shapes of the module's inputs after the image. The module may lie anywhere and stays there; nothing is
+    computed. Raises `UnknownOperator` for an operator that is neither counted nor listed above.
     """
     tensors = _on_meta(module.named_parameters()) | _on_meta(module.named_buffers())
-    image = torch.empty(1, in_chans, *image_size, device="meta")
+    inputs = tuple(torch.empty(shape, device="meta") for shape in ((1, in_chans, *image_size), *further))
     counter = FlopCounterMode(display=False)
     audit = OperatorAudit()  # type: ignore[no-untyped-call]
     with evaluating(module), torch.no_grad(), counter, audit:
-        torch.func.functional_call(module, tensors, (image,))
+        torch.func.functional_call(module, tensors, inputs)
     macs, rest = divmod(counter.get_total_flops(), 2)
     if rest:
         raise UnknownOperator(f"FlopCounterMode counted an odd number of FLOPs, {2 * macs + rest}: not all are pairs")

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pvtsearch.analysis.baselines import resnet_cost
 from pvtsearch.analysis.closed_form import cost_on_grids
 from pvtsearch.analysis.layers import LayerCost
-from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, SpatialReduction, Task
+from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, SpatialReduction
 from pvtsearch.geometry import Grid, Number
 
 LARGEST_SIDE = 10**7
@@ -41,7 +41,7 @@ class Formula:
     """
 
     name: str
-    task: Task
+    task: NetworkTask
     divisor: int
     params: int
     macs: Polynomial
@@ -69,7 +69,7 @@ class Formula:
         return 2 * self.matmul.at((side, side)) > self.macs.at((side, side))
 
 
-def formula(config: ModelConfig, *, task: Task = "classification") -> Formula:
+def formula(config: ModelConfig, *, task: NetworkTask = "classification") -> Formula:
     """The closed form of a network on symbols: the same formulas that `profile` evaluates on numbers."""
     import sympy  # type: ignore[import-untyped]
 
@@ -97,7 +97,7 @@ def divisor(config: ModelConfig) -> int:
     return common
 
 
-def _symbolic_cost(config: ModelConfig, entering: Grid, task: Task) -> LayerCost:
+def _symbolic_cost(config: ModelConfig, entering: Grid, task: NetworkTask) -> LayerCost:
     if isinstance(config, PVTConfig):
         return cost_on_grids(config, config.grids_of(entering), task).total
     return resnet_cost(config, (entering.height, entering.width), task).total

@@ -15,11 +15,13 @@ from pvtsearch.analysis.closed_form import (
     spatial_reduction,
     stage_cost,
 )
+from pvtsearch.analysis.dense import level_cost
 from pvtsearch.analysis.layers import LayerCost
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.config import PooledReduction, PVTConfig, SpatialReduction, Task
+from pvtsearch.config import DenseTask, PooledReduction, PVTConfig, SpatialReduction, Task
 from pvtsearch.errors import InputError
 from pvtsearch.geometry import Number
+from pvtsearch.heads import DENSE_HEADS
 from pvtsearch.knobs import StageOptions
 from pvtsearch.space import Entering, Move
 
@@ -31,9 +33,10 @@ Costs = NDArray[np.int64]
 def move_costs(
     template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, *, task: Task
 ) -> Costs:
-    """Cost of each row of a move, shape (rows, metrics) in the order of `METRICS`; the head counts in the last stage.
+    """Cost of each row of a move, shape (rows, metrics) in the order of `METRICS`.
 
-    Raises `InputError` where a cost could pass 64 bits.
+    The classifier counts in the last stage; neck and heads of a dense task are `head_costs`. Raises `InputError`
+    where a cost could pass 64 bits.
     """
     costs = np.empty((len(move.rows), len(METRICS)), dtype=np.int64)
     kinds = np.array([type(options.stages[row].attention) is SpatialReduction for row in move.rows], dtype=bool)
@@ -46,6 +49,18 @@ def move_costs(
                 costs[places, column] = metric.of_layers(layers)
     _check_range(template, index, options, entering, move, task)
     return costs
+
+
+def head_costs(index: int, options: StageOptions, move: Move, *, task: DenseTask) -> Costs:
+    """What neck and heads of a dense task cost on the map of each row of a move, shape (rows, metrics).
+
+    Raises `InputError` where a cost could pass 64 bits.
+    """
+    head, grid, widths = DENSE_HEADS[task], move.leaving.grid, options.columns["embed_dim"][move.rows]
+    _check_exact(index, level_cost(head, index, int(widths.max()), grid))
+    layers = level_cost(head, index, widths, grid)
+    columns = [np.broadcast_to(metric.of_layers(layers), len(move.rows)) for metric in METRICS.values()]
+    return np.stack(columns, axis=1).astype(np.int64)
 
 
 def _layers(
@@ -88,12 +103,16 @@ def _check_range(
             reduction_of(attention),
         )
         layers = _layers(template, index, shape, entering, move, task)
-        numbers: list[Number] = [metric.of_layers(layers) for metric in METRICS.values()]
-        if max(numbers) >= LARGEST_EXACT:
-            raise InputError(
-                f"stages[{index}]: costs reach {max(numbers):.1e}, beyond exact 64-bit integers: "
-                "search at a smaller image size"
-            )
+        _check_exact(index, layers)
+
+
+def _check_exact(index: int, layers: LayerCost) -> None:
+    numbers: list[Number] = [metric.of_layers(layers) for metric in METRICS.values()]
+    if max(numbers) >= LARGEST_EXACT:
+        raise InputError(
+            f"stages[{index}]: costs reach {max(numbers):.1e}, beyond exact 64-bit integers: "
+            "search at a smaller image size"
+        )
 
 
 def as_dict(costs: Any) -> dict[str, int]:

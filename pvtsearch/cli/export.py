@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pvtsearch.cli import values
-from pvtsearch.config import ModelConfig, Task
+from pvtsearch.config import ModelConfig, NetworkTask
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import load_config
 
@@ -17,7 +17,9 @@ def export(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A preset or a YAML file.")],
     onnx: Annotated[Path | None, typer.Option(help="Write the network to this ONNX file.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Checkpoint for --onnx; fresh weights without it.")] = None,
-    task: Annotated[Task | None, typer.Option(help="What --onnx is built for; by default classification.")] = None,
+    task: Annotated[
+        NetworkTask | None, typer.Option(help="What --onnx is built for; by default classification.")
+    ] = None,
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW of --onnx.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per call of --onnx; by default 1.", min=1)] = None,
 ) -> None:

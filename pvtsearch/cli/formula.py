@@ -9,7 +9,7 @@ import typer
 
 from pvtsearch.analysis.formula import Formula, Polynomial
 from pvtsearch.analysis.formula import formula as formula_of
-from pvtsearch.config import Task
+from pvtsearch.config import NetworkTask
 from pvtsearch.serialize import load_config
 
 SHOWN_SIDES = (224, 512, 1024, 2048)
@@ -17,7 +17,7 @@ SHOWN_SIDES = (224, 512, 1024, 2048)
 
 def formula(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A preset or a YAML file.")],
-    task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
+    task: Annotated[NetworkTask, typer.Option(help="What the network is built for.")] = "classification",
     format: Annotated[Literal["text", "json"], typer.Option("--format", help="How to print it.")] = "text",
 ) -> None:
     """Parameters and MACs as exact polynomials in H and W, and where attention overtakes everything else."""

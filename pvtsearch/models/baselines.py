@@ -7,9 +7,11 @@ from typing import TypeAlias, assert_never
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from pvtsearch.config import ModelConfig, PVTConfig, ResNetConfig, Task
+from pvtsearch.config import ModelConfig, NetworkTask, PVTConfig, ResNetConfig, Task, check_pyramid, is_dense
+from pvtsearch.heads import DENSE_HEADS
 from pvtsearch.models.attention import AttentionKernel
-from pvtsearch.models.pvt import PVT, build_pvt
+from pvtsearch.models.dense import Dense, build_dense
+from pvtsearch.models.pvt import PVT, PVTBackbone, build_pvt
 
 RESNET_STRIDES = (4, 8, 16, 32)
 
@@ -42,7 +44,7 @@ class ResNetBackbone(nn.Module):
         return [c2, c3, c4, self.layer4(c4)]
 
 
-Network: TypeAlias = PVT | ResNet | ResNetBackbone
+Network: TypeAlias = PVT | ResNet | ResNetBackbone | Dense
 
 
 def _torchvision_resnet(config: ResNetConfig) -> ResNet:
@@ -68,7 +70,7 @@ def _torchvision_resnet(config: ResNetConfig) -> ResNet:
     return network
 
 
-def build_resnet(config: ResNetConfig, *, task: Task = "classification") -> ResNet | ResNetBackbone:
+def build_resnet(config: ResNetConfig, *, task: NetworkTask = "classification") -> ResNet | ResNetBackbone:
     """ResNet of torchvision: class scores (pooled features where `num_classes` is 0), or the maps C2 to C5."""
     network = _torchvision_resnet(config)
     match task:
@@ -80,8 +82,20 @@ def build_resnet(config: ResNetConfig, *, task: Task = "classification") -> ResN
             assert_never(task)
 
 
+def build_backbone(config: ModelConfig, *, attention: AttentionKernel = "fused") -> PVTBackbone | ResNetBackbone:
+    """The maps of any configuration's stages."""
+    if isinstance(config, PVTConfig):
+        return build_pvt(config, task="backbone", attention=attention)
+    return ResNetBackbone(_torchvision_resnet(config), config)
+
+
 def build_model(config: ModelConfig, *, task: Task = "classification", attention: AttentionKernel = "fused") -> Network:
     """The network of any configuration; `attention` means nothing to a ResNet."""
+    if is_dense(task):
+        if isinstance(config, PVTConfig):
+            check_pyramid(task, len(config.stages))
+        backbone = build_backbone(config, attention=attention)
+        return build_dense(backbone, backbone.channels, DENSE_HEADS[task])
     if isinstance(config, PVTConfig):
         return build_pvt(config, task=task, attention=attention)
     return build_resnet(config, task=task)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
+from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig
 from pvtsearch.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def _check_packages() -> None:
         raise InputError(f"writing ONNX needs {' and '.join(missing)}: pip install {' '.join(missing)}")
 
 
-def output_names(module: nn.Module, task: Task) -> list[str]:
+def output_names(module: nn.Module, task: NetworkTask) -> list[str]:
     """`scores`, or `stage_1_stride_4`, `stage_2_stride_8` and so on for the maps of a backbone."""
     if task == "classification":
         return ["scores"]
@@ -38,7 +38,7 @@ def write_onnx(
     *,
     image_size: ImageSize,
     batch_size: int = 1,
-    task: Task = "classification",
+    task: NetworkTask = "classification",
     weights: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the network for one input shape (batch_size, in_chans, height, width), in evaluation mode.

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias, assert_never, overload
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from pvtsearch.config import PVTConfig, StageConfig, Task
+from pvtsearch.config import NetworkTask, PVTConfig, StageConfig, Task
 from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid
 from pvtsearch.models.attention import INNER_EPS, AttentionKernel, ReducedAttention, build_reduction
@@ -274,8 +274,8 @@ def build_pvt(
 @overload
 def build_pvt(config: PVTConfig, *, task: Literal["backbone"], attention: AttentionKernel = ...) -> PVTBackbone: ...
 @overload
-def build_pvt(config: PVTConfig, *, task: Task, attention: AttentionKernel = ...) -> PVT: ...
-def build_pvt(config: PVTConfig, *, task: Task = "classification", attention: AttentionKernel = "fused") -> PVT:
+def build_pvt(config: PVTConfig, *, task: NetworkTask, attention: AttentionKernel = ...) -> PVT: ...
+def build_pvt(config: PVTConfig, *, task: NetworkTask = "classification", attention: AttentionKernel = "fused") -> PVT:
     """The network of any legal configuration, with fresh weights from torch's global random generator.
 
     attention: `fused` is torch's scaled_dot_product_attention, `explicit` matmul, softmax, matmul; same numbers.

@@ -179,7 +179,7 @@ def _landmark_values(
 ) -> dict[str, float] | None:
     try:
         cost = network_cost(config, image_size, task).total
-    except ConfigError:  # the input is too small for this network
+    except ConfigError:  # the input is too small for this network, or it has too few stages for the task
         return None
     values: dict[str, float] = {"params": int(cost.params), "macs": int(cost.macs)}
     if isinstance(config, PVTConfig):

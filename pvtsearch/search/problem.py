@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.table import Costs, move_costs
-from pvtsearch.config import ImageSize, PVTConfig, Task
+from pvtsearch.analysis.table import Costs, head_costs, move_costs
+from pvtsearch.config import ImageSize, PVTConfig, Task, check_pyramid, is_dense
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError
 from pvtsearch.knobs import Rows, ShareRule
@@ -48,7 +48,11 @@ def share_limit(rule: ShareRule, budget: Budget) -> StageLimit:
 
 @dataclass(frozen=True)
 class Problem:
-    """A space at an input size, under a budget and limits on stages; `branches` is how it is walked."""
+    """A space at an input size, under a budget and limits on stages; `branches` is how it is walked.
+
+    Limits on a stage leave out the neck and heads of a dense task; costs of branches have them. Raises `ConfigError`
+    where the task needs another number of stages.
+    """
 
     space: SearchSpace
     image_size: ImageSize
@@ -57,6 +61,8 @@ class Problem:
     stage_limits: tuple[StageLimit, ...] = ()
 
     def __post_init__(self) -> None:
+        if is_dense(self.task):
+            check_pyramid(self.task, len(self.space.stages))
         for metric in self.budget.limits:
             if metric not in METRICS:
                 raise BudgetError(f"no metric is called {metric}, known are {', '.join(METRICS)}")
@@ -99,7 +105,8 @@ class Problem:
             costs = move_costs(template, index, options, entering, move, task=self.task)
             inside = self._inside(index, move.rows, costs)
             if inside.any():
-                branches.append(Branch(move.rows[inside], costs[inside], move.leaving))
+                whole = costs + head_costs(index, options, move, task=self.task) if is_dense(self.task) else costs
+                branches.append(Branch(move.rows[inside], whole[inside], move.leaving))
         return branches
 
     def _inside(self, index: int, rows: Rows, costs: Costs) -> NDArray[np.bool_]:

@@ -1,0 +1,134 @@
+"""Necks and heads of the dense tasks in closed form, for ONE image.
+
+They are sums over the four maps C2 to C5, and a map's part depends on that map's channels and grid alone: so a search
+can add it to the stage that makes the map. What all levels share (weights, P6, P7, region heads) counts with C5.
+Resizing, anchors, NMS and the sampling of region features are not counted. Formulas take ints or numpy arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from pvtsearch.analysis.layers import LayerCost, batch_norm, conv2d, linear, total
+from pvtsearch.config import DENSE_STAGES
+from pvtsearch.geometry import Grid, Number, halved
+from pvtsearch.heads import DenseHead, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
+
+LAST = DENSE_STAGES - 1
+
+
+def head_cost_of_levels(head: DenseHead, channels: Sequence[Number], grids: Sequence[Grid]) -> LayerCost:
+    """Neck and heads on four maps of these channels and grids."""
+    return total(level_cost(head, index, channels[index], grids[index]) for index in range(DENSE_STAGES))
+
+
+def level_cost(head: DenseHead, index: int, channels: Number, grid: Grid) -> LayerCost:
+    """The part of neck and heads that belongs to map `index`, counted from 0."""
+    match head:
+        case RetinaNetHead():
+            return retinanet_level(head, index, channels, grid)
+        case MaskRCNNHead():
+            return mask_rcnn_level(head, index, channels, grid)
+        case SemanticFPNHead():
+            return semantic_fpn_level(head, index, channels, grid)
+        case _:
+            assert_never(head)
+
+
+def pyramid_level(index: int, in_chans: Number, out_chans: int, *, grid: Grid) -> LayerCost:
+    """FPN (arXiv 1612.03144): a lateral 1x1, the coarser level brought here by nearest neighbour, a 3x3."""
+    lateral = conv2d(in_chans, out_chans, kernel=1, positions=grid.tokens)
+    output = conv2d(out_chans, out_chans, kernel=3, positions=grid.tokens)
+    if index == LAST:
+        return lateral + output
+    return lateral + LayerCost(upsample_nearest2d=out_chans * grid.tokens) + output
+
+
+def retinanet_level(head: RetinaNetHead, index: int, channels: Number, grid: Grid) -> LayerCost:
+    """C2 is not used; C5 carries P6 and P7."""
+    if index == 0:
+        return LayerCost()
+    level = pyramid_level(index, channels, head.channels, grid=grid)
+    if index < LAST:
+        return level + _again(retinanet_head(head, positions=grid.tokens))
+    p6 = halved(grid)
+    p7 = halved(p6)
+    return (
+        level
+        + conv2d(channels, head.channels, kernel=3, positions=p6.tokens)
+        + conv2d(head.channels, head.channels, kernel=3, positions=p7.tokens)
+        + retinanet_head(head, positions=grid.tokens + p6.tokens + p7.tokens)
+    )
+
+
+def retinanet_head(head: RetinaNetHead, *, positions: Number) -> LayerCost:
+    """Two towers of 3x3 convolutions, one to scores, one to boxes."""
+    width = head.channels
+    tower: LayerCost = head.tower_depth * conv2d(width, width, kernel=3, positions=positions)
+    scores = conv2d(width, head.num_anchors * head.num_classes, kernel=3, positions=positions)
+    boxes = conv2d(width, head.num_anchors * 4, kernel=3, positions=positions)
+    return 2 * tower + scores + boxes
+
+
+def mask_rcnn_level(head: MaskRCNNHead, index: int, channels: Number, grid: Grid) -> LayerCost:
+    """C5 carries P6, which only proposes regions, and the heads on the regions of the whole image."""
+    level = pyramid_level(index, channels, head.channels, grid=grid)
+    if index < LAST:
+        return level + _again(region_proposals(head, positions=grid.tokens))
+    positions = grid.tokens + halved(grid).tokens
+    return level + region_proposals(head, positions=positions) + box_head(head) + mask_head(head)
+
+
+def region_proposals(head: MaskRCNNHead, *, positions: Number) -> LayerCost:
+    """A 3x3 convolution, then 1x1 ones to objectness and boxes."""
+    hidden = conv2d(head.channels, head.channels, kernel=3, positions=positions)
+    objectness = conv2d(head.channels, head.num_anchors, kernel=1, positions=positions)
+    return hidden + objectness + conv2d(head.channels, head.num_anchors * 4, kernel=1, positions=positions)
+
+
+def box_head(head: MaskRCNNHead) -> LayerCost:
+    """Two linear layers, then scores of classes and background, and a box per class."""
+    regions = head.proposals
+    return (
+        linear(head.channels * head.box_side * head.box_side, head.box_width, tokens=regions)
+        + linear(head.box_width, head.box_width, tokens=regions)
+        + linear(head.box_width, head.num_classes + 1, tokens=regions)
+        + linear(head.box_width, head.num_classes * 4, tokens=regions)
+    )
+
+
+def mask_head(head: MaskRCNNHead) -> LayerCost:
+    """3x3 convolutions, a transposed 2x2 one that doubles the side, and a mask per class."""
+    positions = head.detections * head.mask_side * head.mask_side
+    tower: LayerCost = head.mask_depth * conv2d(head.channels, head.channels, kernel=3, positions=positions)
+    # A transposed convolution uses every weight once per place that it reads.
+    doubled = conv2d(head.channels, head.channels, kernel=2, positions=positions)
+    return tower + doubled + conv2d(head.channels, head.num_classes, kernel=1, positions=4 * positions)
+
+
+def semantic_fpn_level(head: SemanticFPNHead, index: int, channels: Number, grid: Grid) -> LayerCost:
+    """What happens on the grid of map `index`: this level's first convolution, and what coarser levels do on their way.
+
+    A level goes down one grid at a time, a convolution on each but the last, where levels are added. C2 has one too.
+    """
+    width, coarser = head.head_channels, LAST - index
+    cost = pyramid_level(index, channels, head.channels, grid=grid)
+    cost += conv_norm(head.channels, width, grid=grid)
+    cost += LayerCost(upsample_bilinear2d=coarser * 4 * width * grid.tokens)
+    if index == 0:
+        return cost + conv2d(width, head.num_classes, kernel=1, positions=grid.tokens)
+    passing: LayerCost = coarser * conv_norm(width, width, grid=grid)
+    return cost + passing
+
+
+def conv_norm(in_chans: int, out_chans: int, *, grid: Grid) -> LayerCost:
+    """A 3x3 convolution without bias, and its BatchNorm."""
+    conv = conv2d(in_chans, out_chans, kernel=3, positions=grid.tokens, bias=False)
+    return conv + batch_norm(out_chans, positions=grid.tokens)
+
+
+def _again(cost: LayerCost) -> LayerCost:
+    """The same weights on a further level."""
+    return replace(cost, params=0)
