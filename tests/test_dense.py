@@ -26,6 +26,7 @@ from pvtsearch.geometry import Grid
 from pvtsearch.heads import DENSE_HEADS, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
 from pvtsearch.models.baselines import build_model
 from pvtsearch.models.dense import build_dense
+from pvtsearch.models.pvt import build_pvt
 from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
 from pvtsearch.published import PUBLISHED_DENSE, PublishedDense
 from pvtsearch.search.decode import Decoder
@@ -210,6 +211,12 @@ def test_other_numbers_of_stages_are_refused(name: str, task: DenseTask) -> None
         build_model(config, task=task)
     assert str(closed.value) == str(built.value)
     assert "\n" not in str(built.value)
+
+
+def test_build_pvt_leaves_dense_tasks_to_build_model() -> None:
+    """A task with neck and heads is refused in one line, not built as something else."""
+    with pytest.raises(ConfigError, match="task must be classification or backbone, got 'retinanet'"):
+        build_pvt(SMALL, task="retinanet")  # type: ignore[call-overload]
 
 
 def test_outputs_have_the_shapes_of_their_docstrings() -> None:

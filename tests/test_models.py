@@ -13,7 +13,15 @@ from strategies import cases, configs
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from pvtsearch.config import ImageSize, PooledReduction, PVTConfig, ResNetConfig, SpatialReduction, StageConfig, Task
+from pvtsearch.config import (
+    ImageSize,
+    NetworkTask,
+    PooledReduction,
+    PVTConfig,
+    ResNetConfig,
+    SpatialReduction,
+    StageConfig,
+)
 from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid
 from pvtsearch.models.baselines import build_model, build_resnet
@@ -91,8 +99,8 @@ def test_constant_positions_stay_constant_under_interpolation() -> None:
     torch.testing.assert_close(position.at(Grid(7, 5)), torch.full((1, 35, 3), 2.0))
 
 
-@pytest.mark.parametrize("task", get_args(Task))
-def test_an_input_twice_the_size_works_where_the_official_code_fails(task: Task) -> None:
+@pytest.mark.parametrize("task", get_args(NetworkTask))
+def test_an_input_twice_the_size_works_where_the_official_code_fails(task: NetworkTask) -> None:
     """At twice the learned side stage 2 has as many tokens as stage 1 was made for: grids are compared by stage."""
     stages = (StageConfig(4, 8, 1, 1, 2), StageConfig(2, 8, 1, 1, 2))
     model = build_pvt(PVTConfig(stages=stages, image_size=224, num_classes=3), task=task)
@@ -207,8 +215,8 @@ def test_building_is_reproducible(config: PVTConfig, seed: int) -> None:
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[1])
 
 
-@pytest.mark.parametrize("task", get_args(Task))
-def test_gradients_reach_every_used_parameter(task: Task) -> None:
+@pytest.mark.parametrize("task", get_args(NetworkTask))
+def test_gradients_reach_every_used_parameter(task: NetworkTask) -> None:
     """Training changes all parameters; a backbone's class entry gets no gradient but its parameter does."""
     stages = (StageConfig(4, 8, 2, 2, 2, SpatialReduction(2)), StageConfig(2, 8, 1, 2, 2))
     model = build_pvt(PVTConfig(stages=stages, image_size=16, num_classes=3, drop_path_rate=0.1), task=task)

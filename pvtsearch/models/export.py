@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig
+from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, check_choice
 from pvtsearch.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def write_onnx(
     `InputError` where onnx or onnxscript are missing, `WeightsError` and `ConfigError` as building does.
     """
     _check_packages()
+    check_choice("task", task, get_args(NetworkTask))
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")

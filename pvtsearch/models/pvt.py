@@ -10,12 +10,12 @@ import bisect
 from collections.abc import Iterator
 from itertools import accumulate
 from operator import mul
-from typing import Literal, TypeAlias, assert_never, overload
+from typing import Literal, TypeAlias, assert_never, get_args, overload
 
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from pvtsearch.config import NetworkTask, PVTConfig, StageConfig, Task
+from pvtsearch.config import NetworkTask, PVTConfig, StageConfig, Task, check_choice
 from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid
 from pvtsearch.models.attention import INNER_EPS, AttentionKernel, ReducedAttention, build_reduction
@@ -279,7 +279,9 @@ def build_pvt(config: PVTConfig, *, task: NetworkTask = "classification", attent
     """The network of any legal configuration, with fresh weights from torch's global random generator.
 
     attention: `fused` is torch's scaled_dot_product_attention, `explicit` matmul, softmax, matmul; same numbers.
+    Raises `ConfigError` for another task: those with necks and heads are `build_model`'s.
     """
+    check_choice("task", task, get_args(NetworkTask))
     match task:
         case "classification":
             return PVTClassifier(config, attention=attention)
