@@ -10,8 +10,11 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import nn
 
+from pvtsearch.analysis.baseline_memory import inference_memory
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_by_operator, count_macs_on_meta, count_params
+from pvtsearch.analysis.live_bytes import inference_peak_bytes
+from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.config import (
     Attention,
     ImageSize,
@@ -78,7 +81,7 @@ def _with_zero_weights(module: nn.Module) -> nn.Module:
 def verify(
     config: ModelConfig, *, image_size: int | ImageSize | None = None, task: Task = "classification"
 ) -> Verification:
-    """Build the network and count it: parameters, MACs on the meta device, every operator either side has.
+    """Build the network and count it: parameters, MACs on the meta device, every operator either side has, peak memory.
 
     image_size: a side or (height, width), by default the network's own. Attention is explicit, which both counters
     see; weights are zero. Raises `ConfigError` where the input is too small for the network.
@@ -86,14 +89,18 @@ def verify(
     size = height_and_width(config.image_size if image_size is None else image_size)
     cost = network_cost(config, size, task).total
     closed = cost.by_operator()
+    memory = inference_memory(config, size, task, MemorySetting(attention="explicit"))
     module = _without_weights(config, task)
     checks = [
         Check("params", cost.params, count_params(module), "torch"),
         Check("macs", cost.macs, count_macs_on_meta(module, size, config.in_chans), "FlopCounterMode / 2"),
     ]
-    operators = count_by_operator(_with_zero_weights(module), size, config.in_chans)
+    module = _with_zero_weights(module)
+    operators = count_by_operator(module, size, config.in_chans)
     for name in (*closed, *(name for name in operators if name not in closed)):
         checks.append(Check(name, closed.get(name, 0), operators.get(name, 0), "fvcore"))
+    peak = inference_peak_bytes(module, torch.zeros(1, config.in_chans, *size))
+    checks.append(Check("inference_peak_bytes", memory.peak_bytes, peak, "live tensors"))
     return Verification(config.name, size, task, tuple(checks))
 
 

@@ -78,7 +78,11 @@ def resnets(draw: st.DrawFn) -> ResNetConfig:
 def observed(config: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting) -> int:
     """Peak of the built network, by the tracker."""
     dtype = getattr(torch, setting.dtype)
-    module = build_model(config, task=task, attention=setting.attention).to(dtype)
+    with torch.device("meta"):
+        module = build_model(config, task=task, attention=setting.attention).to(dtype)
+    module.to_empty(device="cpu").requires_grad_(False)
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.zero_()
     return inference_peak_bytes(module, torch.zeros(setting.batch_size, config.in_chans, *image_size, dtype=dtype))
 
 
