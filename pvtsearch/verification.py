@@ -10,8 +10,11 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 import torch
 from torch import nn
 
+from pvtsearch.analysis.baseline_memory import inference_memory
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_by_operator, count_macs_on_meta, count_params
+from pvtsearch.analysis.live_bytes import inference_peak_bytes
+from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.config import (
     MAX_STAGES,
     Attention,
@@ -87,7 +90,7 @@ def _region_shapes(task: Task) -> tuple[tuple[int, ...], ...]:
 def verify(
     config: ModelConfig, *, image_size: int | ImageSize | None = None, task: Task = "classification"
 ) -> Verification:
-    """Build the network and count it: parameters, MACs on the meta device, every operator either side has.
+    """Build the network and count it: parameters, MACs on the meta device, every operator either side has, peak memory.
 
     image_size: a side or (height, width), by default the network's own. Attention is explicit, which both counters
     see; weights are zero. Raises `ConfigError` where the input is too small for the network.
@@ -101,9 +104,14 @@ def verify(
         Check("params", cost.params, count_params(module), "torch"),
         Check("macs", cost.macs, count_macs_on_meta(module, size, config.in_chans, regions), "FlopCounterMode / 2"),
     ]
-    operators = count_by_operator(_with_zero_weights(module), size, config.in_chans, regions)
+    module = _with_zero_weights(module)
+    operators = count_by_operator(module, size, config.in_chans, regions)
     for name in (*closed, *(name for name in operators if name not in closed)):
         checks.append(Check(name, closed.get(name, 0), operators.get(name, 0), "fvcore"))
+    if not is_dense(task):
+        memory = inference_memory(config, size, task, MemorySetting(attention="explicit"))
+        peak = inference_peak_bytes(module, torch.zeros(1, config.in_chans, *size))
+        checks.append(Check("inference_peak_bytes", memory.peak_bytes, peak, "live tensors"))
     return Verification(config.name, size, task, tuple(checks))
 
 

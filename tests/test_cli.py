@@ -24,8 +24,8 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_profile_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> None:
     """`profile --format json`: input, task and one entry per model; stages + head == total."""
     out = json.loads(answer(capsys, "profile", "pvt_small", "resnet50", "--against", "resnet50", "--format", "json"))
-    assert {key: out[key] for key in ("image_size", "batch_size", "dtype", "task")} == {
-        "image_size": [224, 224], "batch_size": 1, "dtype": "float32", "task": "classification",
+    assert {key: out[key] for key in ("image_size", "batch_size", "dtype", "attention", "task")} == {
+        "image_size": [224, 224], "batch_size": 1, "dtype": "float32", "attention": "fused", "task": "classification",
     }  # fmt: skip
     small, resnet = out["models"]
     assert (small["name"], small["params"], small["macs"]) == ("pvt_small", 24_485_864, 3_815_701_504)
@@ -35,7 +35,9 @@ def test_profile_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]
         small["by_operator"]["conv"] + small["by_operator"]["linear"] + small["by_operator"]["matmul"] == small["macs"]
     )
     assert small["against"]["resnet50"]["params"] == 24_485_864 / 25_557_032
-    assert resnet["against"]["resnet50"] == {"params": 1.0, "macs": 1.0}
+    assert resnet["against"]["resnet50"] == {"params": 1.0, "macs": 1.0, "inference_peak_bytes": 1.0}
+    assert small["inference_peak_bytes"] == max(stage["peak_bytes"] for stage in small["inference_peak_by_stage"])
+    assert [stage["name"] for stage in small["inference_peak_by_stage"]][-2:] == ["stage 4", "head"]
     assert not any(value is None for value in small.values())
 
 
@@ -46,6 +48,20 @@ def test_profile_of_a_backbone_at_another_size(capsys: pytest.CaptureFixture[str
     assert small["head"] == {"params": 0, "macs": 0}
     assert small["params"] == large["params"] == 24_485_864 - 513_000 - 1024 - 512
     assert large["macs"] > small["macs"]
+
+
+def test_profile_memory_is_for_the_setting_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Memory grows with the batch and with explicit attention, halves with half the bytes; nothing else changes."""
+    base = ("profile", "deit_tiny", "--image-size", "32", "--format", "json")
+    options = ((), ("--batch-size", "8"), ("--dtype", "bfloat16"), ("--attention", "explicit"))
+    one, batch, half, explicit = (json.loads(answer(capsys, *base, *more)) for more in options)
+    assert (batch["batch_size"], half["dtype"], explicit["attention"]) == (8, "bfloat16", "explicit")
+    peaks = [out["models"][0].pop("inference_peak_bytes") for out in (one, batch, half, explicit)]
+    assert peaks[1] > peaks[0] > peaks[2] >= peaks[0] / 2
+    assert peaks[3] >= peaks[0]
+    for out in (one, batch, half, explicit):
+        out["models"][0].pop("inference_peak_by_stage")
+    assert one["models"] == batch["models"] == half["models"] == explicit["models"]
 
 
 def test_profile_tables(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,6 +150,9 @@ MALFORMED = {
     "profile pvt_small --image-size 0": "sides of 1 to 1,000,000",
     "profile pvt_small --image-size 16": "stages[0]: sr_ratio 8 needs a grid of at least 8x8, got 4x4",
     "profile pvt_small --task detection": "'detection' is not one of",
+    "profile pvt_small --batch-size 0": "batch_size must be an integer of at least 1, got 0",
+    "profile pvt_small --dtype float64": "'float64' is not one of",
+    "profile pvt_small --attention flash": "'flash' is not one of",
     "profile pvt_small --format xml": "'xml' is not one of",
     "profile pvt_small --against resnet5": "did you mean 'resnet50'",
     "profile pvt_small --colour": "No such option",

@@ -23,7 +23,7 @@ QUICK = ("pvt_tiny", "pvt_v2_b0", "pvt_v2_b2_li", "deit_tiny", "resnet18", "resn
 @given(cases())
 @settings(max_examples=25, deadline=None)
 def test_closed_form_is_counted(case: Case) -> None:
-    """Parameters, MACs by FlopCounterMode and every operator of fvcore, on any network that can be drawn."""
+    """Parameters, MACs by FlopCounterMode, operators of fvcore, peak memory, on any network that can be drawn."""
     config, image_size, task = case
     assert verify(config, image_size=image_size, task=task).differences == ()
 
@@ -75,7 +75,7 @@ def test_a_wrong_closed_form_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rows_come_in_a_fixed_order() -> None:
-    """params, macs, then the operators of fvcore."""
+    """params, macs, the operators of fvcore, peak memory."""
     config = PVTConfig(name="one", stages=(StageConfig(4, 8, 1, 2, 2),), image_size=16)
     result = verify(config, image_size=(24, 16))
     assert isinstance(result, Verification)
@@ -88,6 +88,7 @@ def test_rows_come_in_a_fixed_order() -> None:
         "matmul",
         "layer_norm",
         "upsample_bilinear2d",
+        "inference_peak_bytes",
     ]
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from pvtsearch.analysis.baseline_memory import PeakMemory, inference_memory
 from pvtsearch.analysis.baselines import network_cost
+from pvtsearch.analysis.memory import AttentionKernel, Dtype, MemorySetting
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.config import ImageSize, ModelConfig, Task, height_and_width
+from pvtsearch.config import ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Cost of one network, for ONE image. stages + head == total; `against` holds ratios to other networks."""
+    """Cost of one network, for ONE image, and its peak memory in a setting, for the whole batch.
+
+    stages + head == total, of parameters and MACs; `against` holds ratios to other networks.
+    """
 
     name: str
     image_size: ImageSize
@@ -25,6 +30,8 @@ class Profile:
     macs_by_stage: tuple[int, ...]
     head: Mapping[str, int]
     by_operator: Mapping[str, int]
+    setting: MemorySetting
+    inference: PeakMemory | None  # none for a dense task: that closed form is not there yet
     against: Mapping[str, Mapping[str, float]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,6 +45,9 @@ class Profile:
             "head": dict(self.head),
             "by_operator": dict(self.by_operator),
         }
+        if self.inference:
+            entry["inference_peak_bytes"] = self.inference.peak_bytes
+            entry["inference_peak_by_stage"] = [asdict(stage) for stage in self.inference.stages]
         if self.against:
             entry["against"] = {name: dict(ratios) for name, ratios in self.against.items()}
         return entry
@@ -48,16 +58,20 @@ def profile(
     *,
     image_size: int | ImageSize | None = None,
     task: Task = "classification",
+    batch_size: int = 1,
+    dtype: Dtype = "float32",
+    attention: AttentionKernel = "fused",
     against: Sequence[ModelConfig] = (),
 ) -> Profile:
     """What config costs, and its ratios against other networks.
 
-    image_size: a side or (height, width), by default the network's own. Raises `ConfigError` where the input is too
-    small for a network, or two of `against` share a name.
+    image_size: a side or (height, width), by default the network's own. batch_size, dtype, attention: what peak memory
+    is computed for. Raises `ConfigError` where the input is too small for a network, or two of `against` share a name.
     """
     size = height_and_width(config.image_size if image_size is None else image_size)
     if len({other.name for other in against}) < len(against):
         raise ConfigError(f"against: two networks share a name, got {', '.join(other.name for other in against)}")
+    setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention)
     cost = network_cost(config, size, task)
     total = cost.total
     return Profile(
@@ -70,10 +84,18 @@ def profile(
         macs_by_stage=tuple(stage.macs for stage in cost.stages),
         head={"params": cost.head.params, "macs": cost.head.macs},
         by_operator=total.by_operator(),
-        against={other.name: _ratios(config, other, size, task) for other in against},
+        setting=setting,
+        inference=None if is_dense(task) else inference_memory(config, size, task, setting),
+        against={other.name: _ratios(config, other, size, task, setting) for other in against},
     )
 
 
-def _ratios(config: ModelConfig, other: ModelConfig, image_size: ImageSize, task: Task) -> dict[str, float]:
+def _ratios(
+    config: ModelConfig, other: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting
+) -> dict[str, float]:
     own, theirs = (network_cost(each, image_size, task).total for each in (config, other))
-    return {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in METRICS.items()}
+    ratios = {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in METRICS.items()}
+    if is_dense(task):
+        return ratios
+    peak, limit = (inference_memory(each, image_size, task, setting).peak_bytes for each in (config, other))
+    return ratios | {"inference_peak_bytes": peak / limit}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, assert_never
 
 import typer
 
+from pvtsearch.analysis.memory import AttentionKernel, Dtype
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.profile import Profile
 from pvtsearch.analysis.profile import profile as profile_of
@@ -17,19 +18,36 @@ from pvtsearch.serialize import load_config
 
 Format = Literal["table", "json", "csv", "markdown"]
 
+MIB = 2**20
+LABELS = {name: metric.label for name, metric in METRICS.items()} | {"inference_peak_bytes": "memory"}
+
 
 def profile(
     configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="Presets or YAML files.")],
     task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the network's own.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images that peak memory is computed for.")] = 1,
+    dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",
+    attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
-    """Parameters and MACs by stage and by operator: exact, at once, for any input size."""
+    """Parameters, MACs and peak memory by stage: exact, at once, for any input size."""
     loaded = [load_config(name) for name in configs]
     others = [load_config(name) for name in values.names(against)]
     size = values.image_size(image_size) or own_size(loaded)
-    profiles = [profile_of(config, image_size=size, task=task, against=others) for config in loaded]
+    profiles = [
+        profile_of(
+            config,
+            image_size=size,
+            task=task,
+            batch_size=batch_size,
+            dtype=dtype,
+            attention=attention,
+            against=others,
+        )
+        for config in loaded
+    ]
     match format:
         case "json":
             print(json.dumps(as_json(profiles), indent=2))
@@ -57,12 +75,13 @@ def own_size(configs: list[ModelConfig]) -> ImageSize:
 
 
 def as_json(profiles: list[Profile]) -> dict[str, object]:
-    """The documented JSON form. Batch and dtype are those of the numbers: one image, float32."""
+    """The documented JSON form. Memory is for the whole batch, parameters and MACs for one image."""
     first = profiles[0]
     return {
         "image_size": list(first.image_size),
-        "batch_size": 1,
-        "dtype": "float32",
+        "batch_size": first.setting.batch_size,
+        "dtype": first.setting.dtype,
+        "attention": first.setting.attention,
         "task": first.task,
         "models": [each.to_dict() for each in profiles],
     }
@@ -71,23 +90,46 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
 def network_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     """One row per network: totals, then ratios with their verdict."""
     compared = [(other, metric) for other, ratios in profiles[0].against.items() for metric in ratios]
-    header = ["network", "params", "MACs", *(f"{METRICS[metric].label} / {other}" for other, metric in compared)]
+    ratios = [f"{LABELS[metric]} / {other}" for other, metric in compared]
     body = [
-        [one.name, f"{one.params:,}", f"{one.macs:,}", *(verdict(one.against[other][m]) for other, m in compared)]
+        [
+            one.name,
+            f"{one.params:,}",
+            f"{one.macs:,}",
+            *([mebibytes(one.inference.peak_bytes)] if one.inference else []),
+            *(verdict(one.against[other][metric]) for other, metric in compared),
+        ]
         for one in profiles
     ]
+    header = ["network", "params", "MACs", *(["memory, MiB"] if profiles[0].inference else []), *ratios]
     return header, body
 
 
 def stage_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     """One row per stage and head of every network, with its shares of the totals."""
     header = ["network", "part", "params", "share", "MACs", "share"]
+    header += ["memory, MiB", "reached in"] if profiles[0].inference else []
     body = [
-        [one.name, part, f"{params:,}", f"{params / one.params:.1%}", f"{macs:,}", f"{macs / one.macs:.1%}"]
+        [
+            one.name,
+            part,
+            f"{params:,}",
+            f"{params / one.params:.1%}",
+            f"{macs:,}",
+            f"{macs / one.macs:.1%}",
+            *reached,
+        ]
         for one in profiles
-        for part, params, macs in parts(one)
+        for (part, params, macs), reached in zip(parts(one), peaks(one), strict=True)
     ]
     return header, body
+
+
+def peaks(one: Profile) -> list[list[str]]:
+    """Peak memory within every stage and the head, and the part that reaches it; nothing where it is not computed."""
+    if one.inference is None:
+        return [[]] * len(parts(one))
+    return [[mebibytes(peak.peak_bytes), peak.part] for peak in one.inference.stages]
 
 
 def operator_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
@@ -112,6 +154,8 @@ def flat_row(one: Profile) -> dict[str, object]:
     for part, params, macs in parts(one):
         name = part.replace(" ", "_")
         row |= {f"{name}_params": params, f"{name}_macs": macs}
+    if one.inference:
+        row["inference_peak_bytes"] = one.inference.peak_bytes
     row |= one.by_operator
     for other, ratios in one.against.items():
         row |= {f"{metric}_over_{other}": ratio for metric, ratio in ratios.items()}
@@ -123,10 +167,22 @@ def verdict(ratio: float) -> str:
     return f"{ratio:.3f} {'within' if ratio <= 1 else 'over'}"
 
 
+def mebibytes(count: int) -> str:
+    """Bytes in MiB, for people; the exact number is in JSON and CSV."""
+    return f"{count / MIB:,.1f}"
+
+
 def footnote(profiles: list[Profile]) -> str:
     """How the numbers were obtained."""
     height, width = profiles[0].image_size
-    return (
+    setting = profiles[0].setting
+    text = (
         f"Closed form, exact, for one image of {height}x{width}, task {profiles[0].task}. "
         "MACs are multiply-accumulates of convolutions, linear layers and attention products; nearly the papers' FLOPs."
+    )
+    if profiles[0].inference is None:
+        return text
+    return (
+        f"{text}\nMemory is the peak of one forward pass, batch {setting.batch_size}, {setting.dtype}, {setting.attention} "
+        "attention: parameters, buffers, input and every live tensor, without library workspaces."
     )

@@ -29,7 +29,7 @@ def verify(
         Literal["table", "json", "markdown"], typer.Option("--format", help="How to print it.")
     ] = "table",
 ) -> int:
-    """Count the built networks with fvcore and torch's FlopCounterMode beside the closed form; 1 on any difference."""
+    """Count the built networks, also their live bytes, beside the closed form; 1 on any difference."""
     loaded = [load_config(name) for name in configs or []]
     size = values.image_size(image_size)
     if not loaded and not random:

@@ -29,8 +29,7 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> 
 
 def explicit_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
     """The same by matmul, softmax, matmul, which every counter can see."""
-    scores = (query @ key.transpose(-2, -1)) * scale
-    return scores.softmax(dim=-1) @ value
+    return ((query @ key.transpose(-2, -1)) * scale).softmax(dim=-1) @ value  # no name keeps the scores alive
 
 
 def kernel_of(attention: AttentionKernel) -> Attend:
@@ -120,5 +119,7 @@ class ReducedAttention(nn.Module):
         query = self.q(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # B h N d
         key_value = self.kv(self.reduce(tokens, grid)).unflatten(-1, (2, self.num_heads, -1))  # B M 2 h d
         key, value = key_value.permute(2, 0, 3, 1, 4).unbind(0)  # B h M d
-        mixed: Tensor = self.proj(self.attend(query, key, value, self.scale).transpose(1, 2).flatten(2))  # B N C
+        attended = self.attend(query, key, value, self.scale).transpose(1, 2).contiguous().flatten(2)  # B N C
+        del query, key_value, key, value
+        mixed: Tensor = self.proj(attended)
         return mixed

@@ -50,7 +50,8 @@ class ConvMlp(nn.Module):
         """B N C -> B N C, N being the grid's tokens and no class token."""
         hidden = self.before(self.fc1(tokens))  # B N E
         hidden = tokens_of(self.dwconv(map_of(hidden, grid)))
-        mixed: Tensor = self.fc2(self.act(hidden))
+        hidden = self.act(hidden)
+        mixed: Tensor = self.fc2(hidden)
         return mixed
 
 

@@ -20,8 +20,8 @@ def tokens_of(features: Tensor) -> Tensor:
 
 
 def map_of(tokens: Tensor, grid: Grid) -> Tensor:
-    """Map of tokens: B N C -> B C H W."""
-    return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, grid.height, grid.width)
+    """Map of tokens: B N C -> B C H W, a view that convolutions take as channels-last for a single image too."""
+    return tokens.reshape(tokens.shape[0], grid.height, grid.width, -1).permute(0, 3, 1, 2)
 
 
 class PatchEmbedding(nn.Module):
