@@ -183,6 +183,6 @@ def footnote(profiles: list[Profile]) -> str:
     if profiles[0].inference is None:
         return text
     return (
-        f"{text}\nMemory is the peak of one forward pass, batch {setting.batch_size}, {setting.dtype}, {setting.attention} "
-        "attention: parameters, buffers, input and every live tensor, without library workspaces."
+        f"{text}\nMemory is the peak of one forward pass, batch {setting.batch_size}, {setting.dtype}, "
+        f"{setting.attention} attention: parameters, buffers, input and every live tensor, without library workspaces."
     )
