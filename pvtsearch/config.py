@@ -26,19 +26,29 @@ Task: TypeAlias = Literal[NetworkTask, DenseTask]
 ImageSize: TypeAlias = tuple[int, int]
 
 MAX_STAGES = 6
+LARGEST = 10**9  # no number of a configuration is larger: what is, was a slip
+LONGEST_NAME = 200
 DENSE_STAGES = 4
 
 
 def check_int(name: str, value: Any, *, minimum: int) -> None:
-    """Raise `ConfigError` unless value is an int (no bool) of at least minimum."""
+    """Raise `ConfigError` unless value is an int (no bool) from minimum to `LARGEST`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise ConfigError(f"{name} must be an integer of at least {minimum}, got {value!r}")
+    if value > LARGEST:
+        raise ConfigError(f"{name} must be at most {LARGEST:,}, got a number of {value.bit_length()} bits")
 
 
 def check_number(name: str, value: Any) -> None:
     """Raise `ConfigError` unless value is a finite number (no bool)."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
-        raise ConfigError(f"{name} must be a finite number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
+        raise ConfigError(f"{name} must be a finite number of at most {LARGEST:,}, got {str(value)[:40]}")
+
+
+def check_name(value: Any) -> None:
+    """Raise `ConfigError` unless value is text that can be printed in a line."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_NAME:
+        raise ConfigError(f"name must be text of at most {LONGEST_NAME} printable characters, got {str(value)[:40]!r}")
 
 
 def check_bool(name: str, value: Any) -> None:
@@ -62,6 +72,24 @@ def check_pyramid(task: DenseTask, stages: int) -> None:
     """Raise `ConfigError` unless a network of so many stages can do a dense task."""
     if stages != DENSE_STAGES:
         raise ConfigError(f"task {task} needs a network of {DENSE_STAGES} stages, got {stages}")
+
+
+PART_CHOICES: dict[str, tuple[str, ...]] = {
+    "patch_embed": get_args(PatchEmbed),
+    "norm_stages": get_args(NormStages),
+    "position": get_args(PositionEmbedding),
+    "mlp": get_args(Mlp),
+    "pool": get_args(Pool),
+}
+SWITCHES = ("patch_norm", "qkv_bias")
+
+
+def check_part(name: str, value: Any) -> None:
+    """Raise `ConfigError` unless value is one that the network-wide part called name can have."""
+    if name in SWITCHES:
+        check_bool(name, value)
+    else:
+        check_choice(name, value, PART_CHOICES[name])
 
 
 def height_and_width(image_size: int | ImageSize) -> ImageSize:
@@ -169,20 +197,14 @@ class PVTConfig:
         object.__setattr__(self, "stages", tuple(self.stages))
         if not 1 <= len(self.stages) <= MAX_STAGES:
             raise ConfigError(f"stages must hold 1 to {MAX_STAGES} stages, got {len(self.stages)}")
-        if not isinstance(self.name, str):
-            raise ConfigError(f"name must be text, got {self.name!r}")
+        check_name(self.name)
         check_int("num_classes", self.num_classes, minimum=0)
         check_int("in_chans", self.in_chans, minimum=1)
         check_int("image_size", self.image_size, minimum=1)
-        check_choice("patch_embed", self.patch_embed, get_args(PatchEmbed))
-        check_bool("patch_norm", self.patch_norm)
         if self.norm_stages is None:
             object.__setattr__(self, "norm_stages", "every" if self.patch_embed == "overlap" else "last")
-        check_choice("norm_stages", self.norm_stages, get_args(NormStages))
-        check_choice("position", self.position, get_args(PositionEmbedding))
-        check_choice("mlp", self.mlp, get_args(Mlp))
-        check_choice("pool", self.pool, get_args(Pool))
-        check_bool("qkv_bias", self.qkv_bias)
+        for part in (*PART_CHOICES, *SWITCHES):
+            check_part(part, getattr(self, part))
         check_number("drop_path_rate", self.drop_path_rate)
         if not 0 <= self.drop_path_rate < 1:
             raise ConfigError(f"drop_path_rate must be at least 0 and below 1, got {self.drop_path_rate!r}")

@@ -23,6 +23,9 @@ def write_whole(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -31,7 +34,6 @@ def write_whole(path: Path, text: str) -> None:
 def read_yaml(path: Path) -> Any:
     """Parse a YAML 1.2 file into plain values; raises `InputError` naming file, line and column."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -42,7 +44,7 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read: {reason}") from error
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # a file of any content: the reader raises what it stumbles over
         raise InputError(f"{path}: {_yaml_problem(error)}") from error
 
 
@@ -50,4 +52,4 @@ def _yaml_problem(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or "not valid YAML"
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{where}not valid YAML: {' '.join(str(problem).split())}"
+    return f"{where}not valid YAML: {' '.join(str(problem).split())}".removesuffix(": not valid YAML")

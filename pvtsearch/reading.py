@@ -19,7 +19,7 @@ def refuse(where: str, problem: str) -> NoReturn:
 def read_mapping(value: Any, where: str, known: Sequence[str]) -> dict[str, Any]:
     """Value as a dict whose keys are all known; an unknown one is answered with the nearest known."""
     if not isinstance(value, Mapping):
-        refuse(where, f"must be a mapping of {', '.join(known)}, got {short(value)}")
+        refuse(where.removesuffix(": "), f"must be a mapping of {', '.join(known)}, got {short(value)}")
     for key in value:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -93,7 +94,7 @@ def load_config(name_or_path: str | Path) -> ModelConfig:
     if text in PRESETS:
         return PRESETS[text].config
     path = Path(text)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.suffix in (".yaml", ".yml") or os.path.isfile(path):
         data = read_yaml(path)
         return config_from_dict({"name": path.stem, **data} if isinstance(data, dict) else data, str(path))
     close = difflib.get_close_matches(text, PRESETS, n=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,7 +130,7 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
     if text in shipped_spaces():
         return space_from_dict(read_yaml(space_folder() / f"{text}.yaml"), f"{text}.yaml")
     path = Path(text)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.suffix in (".yaml", ".yml") or os.path.isfile(path):
         return space_from_dict(read_yaml(path), str(path))
     close = difflib.get_close_matches(text, shipped_spaces(), n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"shipped are {', '.join(shipped_spaces())}"

@@ -23,12 +23,14 @@ from pvtsearch.config import (
     PVTConfig,
     SpatialReduction,
     StageConfig,
+    check_part,
     smallest_grid,
 )
 from pvtsearch.errors import ConfigError, SpaceError
 from pvtsearch.geometry import Grid, embedded_grid
 from pvtsearch.knobs import Rows, Rule, ShareRule, StageKnobs, StageOptions, TrendRule, ruled_value
 
+MAX_STAGE_COMBINATIONS = 1_000_000
 NETWORK_KNOBS = ("patch_embed", "patch_norm", "norm_stages", "position", "mlp", "pool", "qkv_bias")
 
 
@@ -80,6 +82,18 @@ class SearchSpace:
     def __post_init__(self) -> None:
         if not 1 <= len(self.stages) <= MAX_STAGES:
             raise SpaceError(f"stages must hold 1 to {MAX_STAGES} stages, got {len(self.stages)}")
+        for name, values in self.network.items():
+            if len(set(values)) < len(values):
+                raise SpaceError(f"{name} must not repeat a value, got {list(values)}")
+            for value in values:
+                check_part(name, value)
+        for stage, knobs in enumerate(self.stages):
+            combinations = math.prod(len(values) for values in knobs.by_name().values())
+            if combinations > MAX_STAGE_COMBINATIONS:
+                raise SpaceError(
+                    f"stages[{stage}]: {combinations:,} combinations of one stage, "
+                    f"at most {MAX_STAGE_COMBINATIONS:,} are searched: give fewer values"
+                )
         for rule in self.rules:
             if isinstance(rule, ShareRule) and not 1 <= rule.stage <= len(self.stages):
                 raise SpaceError(f"rule '{rule}': the space has stages 1 to {len(self.stages)}")

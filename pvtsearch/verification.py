@@ -29,9 +29,12 @@ from pvtsearch.config import (
     height_and_width,
     is_dense,
 )
+from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid, embedded_grid
 from pvtsearch.heads import DENSE_HEADS, MaskRCNNHead
 from pvtsearch.models.baselines import build_model
+
+LARGEST_BUILT = 2 * 10**9
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,8 @@ def verify(
     """
     size = height_and_width(config.image_size if image_size is None else image_size)
     cost = network_cost(config, size, task).total
+    if cost.params > LARGEST_BUILT:
+        raise ConfigError(f"{config.name}: {cost.params:,} parameters are too many to build: at most {LARGEST_BUILT:,}")
     closed = cost.by_operator()
     module = _without_weights(config, task)
     regions = _region_shapes(task)

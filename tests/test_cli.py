@@ -13,6 +13,7 @@ import pytest
 
 from pvtsearch.cli import run, values
 from pvtsearch.serialize import dump_config, load_config
+from pvtsearch.serialize_space import space_folder
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -179,7 +180,7 @@ MALFORMED = {
     "search tiny --max-gmacs 1 --extrapolate --sampler gp": "'gp' is not one of",
     "search tiny --max-gmacs 1 --extrapolate --seed -1": "greater than or equal to 0",
     "search tiny --max-gmacs 1 --extrapolate --storage nosuch://x": "--storage nosuch://x: no study storage",
-    "search tiny --max-gmacs 1 --extrapolate --out file": "--out file: is a file",
+    "search tiny --max-gmacs 1 --extrapolate --out file": "--out file: cannot be written: File exists",
 }
 
 
@@ -250,6 +251,42 @@ def test_the_summary_of_a_score_comes_with_its_card(capsys: pytest.CaptureFixtur
     assert "88 % of pairs of equal MACs in the right order on 100 PiT networks" in out
     assert "S was picked on these same tables" in out
     assert json.loads((tmp_path / "summary.json").read_text())["cards"][0]["signal"] == "prior"
+
+
+def test_a_name_leads_nowhere_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --out the results are in a folder below runs, whatever the space is called."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    text = (space_folder() / "tiny.yaml").read_text().replace("name: tiny", "name: ../../../outside")
+    (inside / "s.yaml").write_text(text)
+    answer(capsys, "search", "s.yaml", "--max-gmacs", "1", "--objectives", "macs", "--trials", "2")
+    assert [path.name for path in (inside / "runs").iterdir()] == ["outside"]
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+
+
+def test_a_study_of_other_objectives_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Also where their number differs, and the study stays what it was."""
+    base = ["search", "tiny", "--max-gmacs", "1", "--trials", "2", "--out", str(tmp_path)]
+    answer(capsys, *base, "--objectives", "macs")
+    assert run([*base, "--objectives", "macs,params"]) == 2
+    assert "belongs to another search: its objectives is" in capsys.readouterr().err
+    answer(capsys, *base, "--objectives", "macs")
+
+
+def test_results_that_cannot_be_written_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A folder where a file should be: the error names it."""
+    (tmp_path / "trials.csv").mkdir()
+    assert run([*SEARCH, "--out", str(tmp_path)]) == 2
+    assert f"{tmp_path / 'trials.csv'}: cannot be written" in capsys.readouterr().err
+
+
+def test_a_limit_beyond_64_bits_limits_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """However large, a limit is an integer and never overflows."""
+    arguments = ("--max-gmacs", "1e60", "--objectives", "macs", "--trials", "2", "--out", str(tmp_path))
+    assert "2 networks evaluated" in answer(capsys, "search", "tiny", *arguments)
 
 
 def test_two_searches_into_one_folder_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

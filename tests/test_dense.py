@@ -354,4 +354,4 @@ def test_costs_of_heads_stay_exact() -> None:
     """Where neck and heads would pass 64 bits the search is refused, as for stages."""
     moves = FOUR.moves(FOUR.templates[0], 0, FOUR.start((2 * 10**7, 2 * 10**7)))
     with pytest.raises(InputError, match="beyond exact 64-bit integers"):
-        head_costs(0, FOUR.options[0], next(iter(moves)), task="semantic_fpn")
+        head_costs(FOUR.templates[0], 0, FOUR.options[0], next(iter(moves)), task="semantic_fpn")

@@ -36,7 +36,7 @@ MALFORMED_CONFIGS = {
     f"stages: [{STAGE.replace('depth: 1', 'depth: true')}]": "depth must be an integer of at least 1, got True",
     f"stages: [{STAGE.replace('depth: 1', 'depth: 1.5')}]": "depth must be an integer of at least 1, got 1.5",
     f"stages: [{STAGE.replace('depth: 1', 'depth: one')}]": "depth must be an integer of at least 1, got 'one'",
-    f"stages: [{STAGE.replace('mlp_ratio: 4', 'mlp_ratio: .nan')}]": "mlp_ratio must be a finite number, got nan",
+    f"stages: [{STAGE.replace('mlp_ratio: 4', 'mlp_ratio: .nan')}]": "mlp_ratio must be a finite number of at most",
     f"stages: [{STAGE.replace('mlp_ratio: 4', 'mlp_ratio: 0.001')}]": "mlp_ratio must give an MLP of width 1 or more",
     f"stages: [{STAGE.replace('depth: 1', 'sr_ratio: 2, pool_size: 7, depth: 1')}]": "sr_ratio and pool_size exclude",
     f"stages: [{STAGE.replace('depth: 1', 'sr_ratio: 2, depth: 1')}]": "pool: cls needs sr_ratio 1 in the last stage",
@@ -53,8 +53,12 @@ MALFORMED_CONFIGS = {
     "stages: !!python/object/apply:os.system ['true']": "not valid YAML",
     f"stages: [{STAGE}]\nnorm_eps: 0": "norm_eps must be above 0",
     f"stages: [{STAGE}]\ndrop_path_rate: 1": "drop_path_rate must be at least 0 and below 1",
-    f"stages: [{STAGE}]\nname: 5": "name must be text, got 5",
+    f"stages: [{STAGE}]\nname: 5": "name must be text of at most 200 printable characters, got '5'",
     f"stages: [{STAGE}]\n1: 5": "1: unknown field",
+    f"stages: [{STAGE}]\nname: {'x' * 201}": "at most 200 printable characters",
+    f"stages: [{STAGE}]\nname: '\u2028'": "printable characters",
+    f"stages: [{STAGE}]\nnum_classes: 1{'0' * 30}": "num_classes must be at most 1,000,000,000, got a number of",
+    f"stages: [{STAGE}]\npatch_norm: !!bool zz": "not valid YAML",
 }
 
 MALFORMED_SPACES = {
@@ -73,6 +77,9 @@ MALFORMED_SPACES = {
     f"stages: [{KNOBS.replace('head_dim: 32, ', '')}]": "exactly one of them",
     f"stages: [{KNOBS.replace('mlp_ratio: 4', 'sr_ratio: 1')}]": "stages[0].mlp_ratio: is missing",
     f"stages: [{KNOBS.replace('mlp_ratio: 4', 'mlp_ratio: 4, sr_ratio: 0')}]": "sr_ratio must be an integer",
+    f"stages: [{KNOBS}]\npool: [cls, maximum]": "pool must be cls or mean, got 'maximum'",
+    f"stages: [{KNOBS}]\npool: [cls, cls]": "pool must not repeat a value",
+    f"stages: [{KNOBS.replace('[32, 64]', '{from: 1, to: 9999}').replace('to: 3', 'to: 9999')}]": "combinations of one",
     f"stages: [{KNOBS}]\npool: maximum": "pool must be cls or mean, got 'maximum'",
     f"stages: [{KNOBS}]\nimage_size: big": "image_size: must be an integer, got 'big'",
     f"stages: [{KNOBS}]\nrules: 3": "rules: must be a list",
@@ -95,7 +102,7 @@ def test_yaml_of_every_preset_is_read_back_equal(name: str, tmp_path: Path) -> N
     assert load_config(tmp_path / "c.yaml") == config == load_config(name)
 
 
-@pytest.mark.parametrize("hostile", ["</script><script>", "a: b", "x\ny", "'\"", "😀", "0x10", "null", "on", "z" * 200])
+@pytest.mark.parametrize("hostile", ["</script><script>", "a: b", "'\"", "😀", "0x10", "null", "on", "z" * 200])
 def test_a_hostile_name_survives_yaml(hostile: str, tmp_path: Path) -> None:
     """Whatever a name holds, it is text and comes back as it was."""
     config = config_from_dict({**config_to_dict(PRESETS["pvt_tiny"].config), "name": hostile})  # type: ignore[arg-type]

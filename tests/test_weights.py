@@ -269,7 +269,7 @@ def test_unknown_layouts_are_refused() -> None:
     model = build_pvt(small())
     with pytest.raises(WeightsError, match=r"no known layout.*got keys foo"):
         load_weights(model, {"foo": torch.zeros(1)})
-    with pytest.raises(WeightsError, match="names to tensors, got foo"):
+    with pytest.raises(WeightsError, match="names to dense, real tensors, got foo"):
         load_weights(model, {"foo": 3})
     with pytest.raises(WeightsError, match="got nothing"):
         load_weights(model, {})
@@ -315,3 +315,23 @@ def test_damaged_and_missing_checkpoints_are_refused(tmp_path: Path, suffix: str
     torch.save(build_pvt(small()), path)
     with pytest.raises(WeightsError, match=f"weights.{suffix}"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("spoil", ["sparse", "meta", "complex", "key", "nothing", "list"])
+def test_what_cannot_be_copied_leaves_the_model_as_it_was(spoil: str) -> None:
+    """Tensors that are no plain numbers, keys that are no names, and no mapping at all: one error, no change."""
+    model = build_pvt(small())
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    given: Any = {key: tensor + 1 for key, tensor in before.items()}
+    bias = given["head.bias"]
+    spoilt: dict[str, Any] = {
+        "sparse": {**given, "head.bias": bias.to_sparse()},
+        "meta": {**given, "head.bias": bias.to("meta")},
+        "complex": {**given, "head.bias": bias.to(torch.complex64)},
+        "key": {**given, 5: bias},
+        "nothing": None,
+        "list": [bias],
+    }
+    with pytest.raises(WeightsError, match="a state dict maps names to"):
+        load_weights(model, spoilt[spoil])
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())

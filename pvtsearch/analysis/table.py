@@ -18,9 +18,9 @@ from pvtsearch.analysis.closed_form import (
 from pvtsearch.analysis.dense import level_cost
 from pvtsearch.analysis.layers import LayerCost
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.config import DenseTask, PooledReduction, PVTConfig, SpatialReduction, Task
+from pvtsearch.config import PooledReduction, PVTConfig, SpatialReduction, Task, is_dense
 from pvtsearch.errors import InputError
-from pvtsearch.geometry import Number
+from pvtsearch.geometry import Grid, Number
 from pvtsearch.heads import DENSE_HEADS
 from pvtsearch.knobs import StageOptions
 from pvtsearch.space import Entering, Move
@@ -33,11 +33,18 @@ Costs = NDArray[np.int64]
 def move_costs(
     template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, *, task: Task
 ) -> Costs:
-    """Cost of each row of a move, shape (rows, metrics) in the order of `METRICS`.
+    """Cost of each row of a move with the part of the head that it carries, shape (rows, metrics), as `METRICS`.
 
-    The classifier counts in the last stage; neck and heads of a dense task are `head_costs`. Raises `InputError`
-    where a cost could pass 64 bits.
+    Raises `InputError` where a cost could pass 64 bits.
     """
+    stages = stage_costs(template, index, options, entering, move, task=task)
+    return stages + head_costs(template, index, options, move, task=task)
+
+
+def stage_costs(
+    template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, *, task: Task
+) -> Costs:
+    """Cost of each row of a move as a stage alone: what limits on single stages are held against."""
     costs = np.empty((len(move.rows), len(METRICS)), dtype=np.int64)
     kinds = np.array([type(options.stages[row].attention) is SpatialReduction for row in move.rows], dtype=bool)
     for kind in (True, False):
@@ -45,21 +52,26 @@ def move_costs(
         if len(places):
             shape = _shape(options, move.rows[places])
             layers = _layers(template, index, shape, entering, move, task)
-            for column, metric in enumerate(METRICS.values()):
-                costs[places, column] = metric.of_layers(layers)
+            costs[places] = _columns(layers, len(places))
     _check_range(template, index, options, entering, move, task)
     return costs
 
 
-def head_costs(index: int, options: StageOptions, move: Move, *, task: DenseTask) -> Costs:
-    """What neck and heads of a dense task cost on the map of each row of a move, shape (rows, metrics).
+def head_costs(template: PVTConfig, index: int, options: StageOptions, move: Move, *, task: Task) -> Costs:
+    """What the head costs on each row's map: the classifier with the last stage, necks and heads level by level."""
+    widths = options.columns["embed_dim"][move.rows]
+    _check_exact(index, _head_layers(template, index, int(widths.max()), move.leaving.grid, task))
+    return _columns(_head_layers(template, index, widths, move.leaving.grid, task), len(move.rows))
 
-    Raises `InputError` where a cost could pass 64 bits.
-    """
-    head, grid, widths = DENSE_HEADS[task], move.leaving.grid, options.columns["embed_dim"][move.rows]
-    _check_exact(index, level_cost(head, index, int(widths.max()), grid))
-    layers = level_cost(head, index, widths, grid)
-    columns = [np.broadcast_to(metric.of_layers(layers), len(move.rows)) for metric in METRICS.values()]
+
+def _head_layers(template: PVTConfig, index: int, widths: Number, grid: Grid, task: Task) -> LayerCost:
+    if is_dense(task):
+        return level_cost(DENSE_HEADS[task], index, widths, grid)
+    return head_cost(template, widths, task) if index == len(template.stages) - 1 else LayerCost()
+
+
+def _columns(layers: LayerCost, rows: int) -> Costs:
+    columns = [np.broadcast_to(metric.of_layers(layers), rows) for metric in METRICS.values()]
     return np.stack(columns, axis=1).astype(np.int64)
 
 
@@ -67,12 +79,9 @@ def _layers(
     template: PVTConfig, index: int, shape: StageShape, entering: Entering, move: Move, task: Task
 ) -> LayerCost:
     leaving = move.leaving
-    layers = stage_cost(
+    return stage_cost(
         template, index, shape, in_chans=entering.in_chans, grid=leaving.grid, learned=leaving.learned, task=task
     )
-    if index == len(template.stages) - 1:
-        layers += head_cost(template, shape.embed_dim, task)
-    return layers
 
 
 def _shape(options: StageOptions, rows: NDArray[np.int64]) -> StageShape:

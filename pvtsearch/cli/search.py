@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def search(
         seed=seed,
         extrapolate=extrapolate,
     )
-    folder = out or Path("runs") / loaded.name
+    folder = Path("runs") / file_name(loaded.name) if out is None else out
     shared = None if storage is None else open_storage(storage)
     with claimed(folder):
         opened = open_study(shared or sqlite_storage(folder / "study.db"), study, plan)
@@ -70,6 +71,11 @@ def search(
         result = sum_up(plan, records, {"command": command_line()})
         write_outputs(result, folder)
     print(summary(result, folder))
+
+
+def file_name(name: str) -> str:
+    """A name as a single file name: it leads nowhere else, whatever it holds."""
+    return re.sub(r"[^\w-]+", "_", name).strip("_") or "space"
 
 
 def the_budget(
@@ -103,16 +109,14 @@ def claimed(folder: Path) -> Iterator[None]:
     """Hold folder for this process; the claim ends with the process, however it ends."""
     from filelock import FileLock, Timeout
 
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is a file, a folder is needed")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout as error:
         raise StudyError(f"--out {folder}: another search is writing there; give another --out") from error
-    except PermissionError as error:
-        raise InputError(f"--out {folder}: cannot be written") from error
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
 
 
 def summary(result: SearchResult, folder: Path) -> str:

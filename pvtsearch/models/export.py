@@ -51,6 +51,8 @@ def write_onnx(
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, a file is needed")
     if isinstance(config, PVTConfig):
         config.grids(image_size)
     import torch

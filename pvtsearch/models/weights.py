@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -34,9 +33,9 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             return _read_safetensors(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{path}: no checkpoint that can be read safely: {reason}") from error
+    except Exception as error:  # a file of any content: torch raises what it stumbles over
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise WeightsError(f"{path}: no checkpoint of tensors that can be read safely ({reason})") from error
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: a checkpoint holds a mapping of names to tensors, got {type(content).__name__}")
     return content
@@ -54,18 +53,25 @@ def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
         raise WeightsError(f"{path}: no safetensors file: {error}") from error
 
 
-def _tensors(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
+def _tensors(state_dict: Any) -> dict[str, Tensor]:
+    if not isinstance(state_dict, Mapping):
+        raise WeightsError(f"a state dict maps names to tensors, got {type(state_dict).__name__}")
     for wrapper in WRAPPERS:
         if isinstance(state_dict.get(wrapper), Mapping):
             state_dict = state_dict[wrapper]
-    strangers = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
+    strangers = [str(key) for key, value in state_dict.items() if not (isinstance(key, str) and _is_plain(value))]
     if strangers or not state_dict:
-        raise WeightsError(f"a state dict maps names to tensors, got {_some(strangers) or 'nothing'}")
+        raise WeightsError(f"a state dict maps names to dense, real tensors, got {_some(strangers) or 'nothing'}")
     tensors = dict(state_dict)
     for prefix in PREFIXES:
         if any(key.startswith(prefix) for key in tensors):
             tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
     return tensors
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether value is a tensor that can be copied into a parameter."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta and not value.is_complex()
 
 
 def recognised_layout(keys: Iterable[str]) -> Layout:
@@ -85,7 +91,7 @@ def _split_joint_projections(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]
         if ".attn.key." in key:
             value = tensors.get(key.replace(".attn.key.", ".attn.value."), tensor.new_zeros(0, *tensor.shape[1:]))
             split[key.replace(".attn.key.", ".attn.kv.")] = torch.cat((tensor, value))
-        elif ".attn.qkv." in key:
+        elif ".attn.qkv." in key and tensor.ndim:
             width = len(tensor) // 3
             split[key.replace(".attn.qkv.", ".attn.q.")] = tensor[:width]
             split[key.replace(".attn.qkv.", ".attn.kv.")] = tensor[width:]

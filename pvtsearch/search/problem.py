@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.table import Costs, head_costs, move_costs
+from pvtsearch.analysis.table import LARGEST_EXACT, Costs, head_costs, stage_costs
 from pvtsearch.config import ImageSize, PVTConfig, Task, check_pyramid, is_dense
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError
@@ -70,7 +70,8 @@ class Problem:
     @cached_property
     def limits(self) -> NDArray[np.int64]:
         """The budget's limits, in the order of `limited`."""
-        return np.array(list(self.budget.limits.values()), dtype=np.int64)
+        # Costs are below LARGEST_EXACT, so a limit beyond it limits nothing.
+        return np.array([min(limit, LARGEST_EXACT) for limit in self.budget.limits.values()], dtype=np.int64)
 
     @cached_property
     def limited(self) -> NDArray[np.int64]:
@@ -102,10 +103,10 @@ class Problem:
         options = self.space.options[index]
         branches = []
         for move in self.space.moves(template, index, entering):
-            costs = move_costs(template, index, options, entering, move, task=self.task)
+            costs = stage_costs(template, index, options, entering, move, task=self.task)
             inside = self._inside(index, move.rows, costs)
             if inside.any():
-                whole = costs + head_costs(index, options, move, task=self.task) if is_dense(self.task) else costs
+                whole = costs + head_costs(template, index, options, move, task=self.task)
                 branches.append(Branch(move.rows[inside], whole[inside], move.leaving))
         return branches
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import StudyError
-from pvtsearch.records import Direction, Objective, TrialRecord
+from pvtsearch.records import Objective, TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
 from pvtsearch.search.samplers import make_sampler
 from pvtsearch.serialize import config_from_dict, config_to_dict
@@ -84,10 +84,12 @@ class StoredStudy:
     whole or not at all, many times faster, and a killed run leaves nothing behind that never ends.
     """
 
-    def __init__(self, storage: BaseStorage, name: str, directions: Sequence[Direction]) -> None:
+    def __init__(self, storage: BaseStorage, name: str, plan: StudyPlan) -> None:
+        directions = [objective.direction for objective in plan.objectives]
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._storage, self._memory = storage, InMemoryStorage()
         self.stored = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        _claim(self.stored, plan)
         self.mirror = optuna.create_study(storage=self._memory, study_name=name, directions=directions)
         self._stored_id, self._mirror_id = (s.get_study_id_from_name(name) for s in (self._storage, self._memory))
         for key, value in self._storage.get_study_system_attrs(self._stored_id).items():
@@ -113,17 +115,22 @@ class StoredStudy:
 
 def open_study(storage: BaseStorage, name: str, plan: StudyPlan) -> StoredStudy:
     """The study of that name, new or as it was left. Raises `StudyError` where it is another search's."""
-    study = StoredStudy(storage, name, [objective.direction for objective in plan.objectives])
-    stored = study.stored.user_attrs.get(_DEFINITION)
-    if stored is None:
-        study.stored.set_user_attr(_DEFINITION, plan.definition)
-    elif differing := [key for key in plan.definition if stored.get(key) != plan.definition[key]]:
+    return StoredStudy(storage, name, plan)
+
+
+def _claim(study: optuna.Study, plan: StudyPlan) -> None:
+    """Store the plan's definition with a new study; raise `StudyError` where another one is stored."""
+    stored = study.user_attrs.get(_DEFINITION)
+    if stored is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr(_DEFINITION, plan.definition)
+        return
+    stored = stored or {}
+    if differing := [key for key in plan.definition if stored.get(key) != plan.definition[key]]:
         key = differing[0]
         raise StudyError(
-            f"study '{name}' belongs to another search: its {key} is {_short(stored.get(key))}, "
+            f"study '{study.study_name}' belongs to another search: its {key} is {_short(stored.get(key))}, "
             f"this command's {_short(plan.definition[key])}; give another --out or --study"
         )
-    return study
 
 
 def _short(value: Any) -> str:
