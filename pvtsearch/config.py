@@ -27,7 +27,7 @@ ImageSize: TypeAlias = tuple[int, int]
 
 MAX_STAGES = 6
 LARGEST = 10**9  # no number of a configuration is larger: what is, was a slip
-LONGEST_NAME = 200
+LONGEST_NAME = 1000
 DENSE_STAGES = 4
 
 
@@ -48,7 +48,9 @@ def check_number(name: str, value: Any) -> None:
 def check_name(value: Any) -> None:
     """Raise `ConfigError` unless value is text that can be printed in a line."""
     if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_NAME:
-        raise ConfigError(f"name must be text of at most {LONGEST_NAME} printable characters, got {str(value)[:40]!r}")
+        raise ConfigError(
+            f"name must be text of at most {LONGEST_NAME:,} printable characters, got {str(value)[:40]!r}"
+        )
 
 
 def check_bool(name: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from results import renamed, search_result
 
+from pvtsearch.errors import InputError
 from pvtsearch.records import Objective, SearchResult
 from pvtsearch.report.page import MAX_TABLE_ROWS, evenly, packed, report_html, script_json, write_report
 from pvtsearch.serialize import dump_config
@@ -77,7 +78,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="cannot be written: disk full"):
         write_report(search_result(2), path)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("report.html", "old")]
 
