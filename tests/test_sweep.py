@@ -48,6 +48,15 @@ def test_a_sample_of_a_large_space_equals_one_by_one(name: str) -> None:
         assert dict(zip(METRICS, map(int, costs[row]), strict=True)) == analytic_cost(config, (224, 224))
 
 
+@pytest.mark.parametrize("task", ["retinanet", "mask_rcnn", "semantic_fpn"])
+def test_a_sweep_of_a_dense_task_counts_neck_and_heads(task: Task) -> None:
+    """Each row is the whole network of the task, backbone, neck and heads, as it is computed alone."""
+    sweep = Sweep(load_space("tiny"), (64, 96), task)
+    points, costs = next(sweep.sample(20, seed=0))
+    for point, cost in zip(points, costs, strict=True):
+        assert dict(zip(METRICS, map(int, cost), strict=True)) == analytic_cost(sweep.config(point), (64, 96), task)
+
+
 def test_a_sample_of_tiny_is_uniform() -> None:
     """Chi-square of 81,920 draws over the 8,192 configurations: within five standard deviations of its mean."""
     sweep = Sweep(load_space("tiny"), (64, 64))
