@@ -23,6 +23,7 @@ ResNetBlock: TypeAlias = Literal["basic", "bottleneck"]
 NetworkTask: TypeAlias = Literal["classification", "backbone"]
 DenseTask: TypeAlias = Literal["retinanet", "mask_rcnn", "semantic_fpn"]
 Task: TypeAlias = Literal[NetworkTask, DenseTask]
+AttentionKernel: TypeAlias = Literal["fused", "explicit"]
 ImageSize: TypeAlias = tuple[int, int]
 
 MAX_STAGES = 6

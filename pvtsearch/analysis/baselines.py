@@ -6,7 +6,7 @@ from typing import get_args
 
 from pvtsearch.analysis.closed_form import NetworkCost, pvt_cost
 from pvtsearch.analysis.dense import head_cost_of_levels
-from pvtsearch.analysis.layers import LayerCost, batch_norm, conv2d, linear, total
+from pvtsearch.analysis.layers import LayerCost, conv_norm, linear, total
 from pvtsearch.config import (
     DenseTask,
     ImageSize,
@@ -24,12 +24,6 @@ from pvtsearch.heads import DENSE_HEADS
 
 STEM_CHANNELS = 64
 BASE_WIDTHS = (64, 128, 256, 512)
-
-
-def conv_norm(in_chans: int, out_chans: int, *, kernel: int, grid: Grid, groups: int = 1) -> LayerCost:
-    """A convolution without bias that writes `grid`, and its BatchNorm."""
-    conv = conv2d(in_chans, out_chans, kernel=kernel, positions=grid.tokens, groups=groups, bias=False)
-    return conv + batch_norm(out_chans, positions=grid.tokens)
 
 
 def residual_branch(config: ResNetConfig, in_chans: int, base: int, *, entering: Grid, grid: Grid) -> LayerCost:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from pvtsearch.analysis.layers import LayerCost, batch_norm, conv2d, linear, total
+from pvtsearch.analysis.layers import LayerCost, conv2d, conv_norm, linear, total
 from pvtsearch.config import DENSE_STAGES
 from pvtsearch.geometry import Grid, Number, halved
 from pvtsearch.heads import DenseHead, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
@@ -115,18 +115,12 @@ def semantic_fpn_level(head: SemanticFPNHead, index: int, channels: Number, grid
     """
     width, coarser = head.head_channels, LAST - index
     cost = pyramid_level(index, channels, head.channels, grid=grid)
-    cost += conv_norm(head.channels, width, grid=grid)
+    cost += conv_norm(head.channels, width, kernel=3, grid=grid)
     cost += LayerCost(upsample_bilinear2d=coarser * 4 * width * grid.tokens)
     if index == 0:
         return cost + conv2d(width, head.num_classes, kernel=1, positions=grid.tokens)
-    passing: LayerCost = coarser * conv_norm(width, width, grid=grid)
+    passing: LayerCost = coarser * conv_norm(width, width, kernel=3, grid=grid)
     return cost + passing
-
-
-def conv_norm(in_chans: int, out_chans: int, *, grid: Grid) -> LayerCost:
-    """A 3x3 convolution without bias, and its BatchNorm."""
-    conv = conv2d(in_chans, out_chans, kernel=3, positions=grid.tokens, bias=False)
-    return conv + batch_norm(out_chans, positions=grid.tokens)
 
 
 def _again(cost: LayerCost) -> LayerCost:

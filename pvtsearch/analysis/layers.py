@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from pvtsearch.geometry import Number
+from pvtsearch.geometry import Grid, Number
 
 MAC_OPERATORS = ("conv", "linear", "matmul")
 
@@ -81,3 +81,9 @@ def layer_norm(channels: Number, *, tokens: Number) -> LayerCost:
 def batch_norm(channels: Number, *, positions: Number) -> LayerCost:
     """An affine BatchNorm in evaluation mode (running statistics are buffers, not parameters)."""
     return LayerCost(params=2 * channels, batch_norm=2 * channels * positions)
+
+
+def conv_norm(in_chans: Number, out_chans: Number, *, kernel: int, grid: Grid, groups: int = 1) -> LayerCost:
+    """A convolution without bias that writes `grid`, and its BatchNorm."""
+    conv = conv2d(in_chans, out_chans, kernel=kernel, positions=grid.tokens, groups=groups, bias=False)
+    return conv + batch_norm(out_chans, positions=grid.tokens)

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
 from pvtsearch.analysis.spans import Span, allocate, passing, release, sequence
 from pvtsearch.config import (
     Attention,
+    AttentionKernel,
     ImageSize,
     NetworkTask,
     PooledReduction,
@@ -26,7 +27,6 @@ from pvtsearch.config import (
 from pvtsearch.geometry import Grid, Number, reduced_grid
 
 Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
-AttentionKernel: TypeAlias = Literal["fused", "explicit"]
 
 ELEMENT_BYTES: dict[Dtype, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
 LOGSUMEXP_BYTES = 4  # fused attention keeps it in float32

@@ -7,12 +7,12 @@ from typing import Annotated, Literal, assert_never
 
 import typer
 
-from pvtsearch.analysis.memory import AttentionKernel, Dtype
+from pvtsearch.analysis.memory import Dtype
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.profile import Profile
 from pvtsearch.analysis.profile import profile as profile_of
 from pvtsearch.cli import tables, values
-from pvtsearch.config import ImageSize, ModelConfig, Task
+from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import load_config
 

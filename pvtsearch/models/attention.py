@@ -7,17 +7,16 @@ linear SRA. Shapes: B images, N tokens, M reduced tokens, C embed_dim, h heads o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtsearch.config import Attention, PooledReduction, SpatialReduction
+from pvtsearch.config import Attention, AttentionKernel, PooledReduction, SpatialReduction
 from pvtsearch.geometry import Grid
 from pvtsearch.models.initialise import ConvInit, fan_out_normal, init_linear
 from pvtsearch.models.patch_embed import map_of, tokens_of
 
-AttentionKernel: TypeAlias = Literal["fused", "explicit"]
 Attend: TypeAlias = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 INNER_EPS = 1e-5  # of the norms after a reduction and after a patch embedding; blocks and end norms have 1e-6
 

@@ -7,9 +7,17 @@ from typing import TypeAlias, assert_never
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from pvtsearch.config import ModelConfig, NetworkTask, PVTConfig, ResNetConfig, Task, check_pyramid, is_dense
+from pvtsearch.config import (
+    AttentionKernel,
+    ModelConfig,
+    NetworkTask,
+    PVTConfig,
+    ResNetConfig,
+    Task,
+    check_pyramid,
+    is_dense,
+)
 from pvtsearch.heads import DENSE_HEADS
-from pvtsearch.models.attention import AttentionKernel
 from pvtsearch.models.dense import Dense, build_dense
 from pvtsearch.models.pvt import PVT, PVTBackbone, build_pvt
 

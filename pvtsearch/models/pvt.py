@@ -15,10 +15,10 @@ from typing import Literal, TypeAlias, assert_never, get_args, overload
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from pvtsearch.config import NetworkTask, PVTConfig, StageConfig, Task, check_choice
+from pvtsearch.config import AttentionKernel, NetworkTask, PVTConfig, StageConfig, Task, check_choice
 from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid
-from pvtsearch.models.attention import INNER_EPS, AttentionKernel, ReducedAttention, build_reduction
+from pvtsearch.models.attention import INNER_EPS, ReducedAttention, build_reduction
 from pvtsearch.models.initialise import conv_init_of, init_linear
 from pvtsearch.models.mlp import build_mlp
 from pvtsearch.models.patch_embed import ClassToken, LearnedPosition, NoPosition, PatchEmbedding, map_of
