@@ -210,21 +210,33 @@ def patch_embedding(config: PVTConfig, embed_dim: Number, *, grid: Grid, setting
 
 
 def position(
-    config: PVTConfig, embed_dim: Number, *, grid: Grid, learned: Grid, class_token: int, setting: MemorySetting
+    config: PVTConfig,
+    index: int,
+    embed_dim: Number,
+    *,
+    grid: Grid,
+    learned: Grid,
+    class_token: int,
+    setting: MemorySetting,
 ) -> Span:
-    """Class token and position embedding; the patch tokens are held until both are there."""
+    """Class token and position embedding; the patch tokens are held until both are there.
+
+    Tokens that no norm and no class token brought into their own order are copied into it.
+    """
     patches = setting.batch_bytes(grid.tokens * embed_dim)
-    joined = class_token * setting.batch_bytes((grid.tokens + 1) * embed_dim)
+    unordered = int(index == 0 and not config.patch_norm) * (grid.tokens > 1) * (embed_dim > 1)
+    copies = class_token + (1 - class_token) * unordered
+    joined = copies * setting.batch_bytes((grid.tokens + class_token) * embed_dim)
     if config.position == "none":
-        return allocate(joined) + class_token * release(patches)
+        return allocate(joined) + copies * release(patches)
     tokens = grid.tokens + class_token
     resized = ((grid.height != learned.height) | (grid.width != learned.width)) * setting.element_bytes * embed_dim
     return sequence(
         (
             allocate(joined),
             allocate(resized * grid.tokens),
-            allocate(resized * tokens),  # joined to the class token's entry, if any
-            release(resized * grid.tokens),
+            allocate(class_token * resized * tokens),  # joined to the class token's entry
+            release(class_token * resized * grid.tokens),
             allocate(setting.batch_bytes(tokens * embed_dim)),
             release(resized * tokens + joined + patches),
         )
@@ -266,7 +278,7 @@ def stage_parts(
         Part("patch embedding", patch_embedding(config, channels, grid=grid, setting=setting)),
         Part(
             "position",
-            position(config, channels, grid=grid, learned=learned, class_token=class_token, setting=setting),
+            position(config, index, channels, grid=grid, learned=learned, class_token=class_token, setting=setting),
         ),
         Part("attention", attention(shape, grid=grid, class_token=class_token, setting=setting)),
         Part("mlp", mlp(shape, tokens=tokens, setting=setting)),

@@ -60,3 +60,25 @@ def release(nbytes: Number) -> Span:
 def passing(nbytes: Number) -> Span:
     """A storage that is gone at the end."""
     return Span(0, nbytes)
+
+
+@dataclass(frozen=True)
+class Tape:
+    """A layer in a training step: its span in the forward pass, and in the backward pass, which runs in reverse."""
+
+    __array_ufunc__ = None
+
+    forward: Span = Span()
+    backward: Span = Span()
+
+    def __add__(self, after: Tape) -> Tape:
+        return Tape(self.forward + after.forward, after.backward + self.backward)
+
+    def __rmul__(self, times: Number) -> Tape:
+        """The layer `times` in a row; none of it at 0."""
+        return Tape(times * self.forward, times * self.backward)
+
+    @property
+    def step(self) -> Span:
+        """Both passes, one after the other."""
+        return self.forward + self.backward

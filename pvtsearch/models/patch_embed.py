@@ -55,6 +55,14 @@ class ClassToken(nn.Module):
         return torch.cat((self.embedding.expand(tokens.shape[0], -1, -1), tokens), dim=1)
 
 
+class RowByRow(nn.Module):
+    """Puts tokens in their own order in memory, where a convolution wrote them channel by channel: B N C -> B N C."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The same tokens."""
+        return tokens.contiguous()
+
+
 class LearnedPosition(nn.Module):
     """Adds a position embedding learned for one grid; another grid gets it interpolated bilinearly.
 
@@ -87,6 +95,8 @@ class LearnedPosition(nn.Module):
             mode="bilinear",
             align_corners=False,
         )
+        if not self.class_token:
+            return tokens_of(resized)
         return torch.cat((used[:, : self.class_token], tokens_of(resized)), dim=1)
 
 

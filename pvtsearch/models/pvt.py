@@ -21,7 +21,7 @@ from pvtsearch.geometry import Grid
 from pvtsearch.models.attention import INNER_EPS, ReducedAttention, build_reduction
 from pvtsearch.models.initialise import conv_init_of, init_linear
 from pvtsearch.models.mlp import build_mlp
-from pvtsearch.models.patch_embed import ClassToken, LearnedPosition, NoPosition, PatchEmbedding, map_of
+from pvtsearch.models.patch_embed import ClassToken, LearnedPosition, NoPosition, PatchEmbedding, RowByRow, map_of
 
 OUTER_EPS = 1e-6  # of the norms in blocks and at the end of a stage
 
@@ -116,6 +116,12 @@ def _build_position(config: PVTConfig, index: int, task: Task) -> nn.Module:
             assert_never(config.position)
 
 
+def _build_class_token(config: PVTConfig, index: int, task: Task) -> nn.Module:
+    if config.has_class_token(index, task):
+        return ClassToken(config.stages[index].embed_dim)
+    return RowByRow() if index == 0 and not config.patch_norm else nn.Identity()
+
+
 def _build_finish(config: PVTConfig, index: int, task: Task) -> nn.Module:
     if task == "backbone" or index < len(config.stages) - 1:
         return ToMap()
@@ -174,7 +180,7 @@ def build_stages(config: PVTConfig, *, task: Task, attention: AttentionKernel) -
                 patch_embed=PatchEmbedding(
                     in_chans, width, patch_size=stage.patch_size, patch_embed=config.patch_embed, norm=patch_norm
                 ),
-                class_token=ClassToken(width) if config.has_class_token(index, task) else nn.Identity(),
+                class_token=_build_class_token(config, index, task),
                 position=_build_position(config, index, task),
                 blocks=nn.ModuleList(blocks),
                 norm=nn.LayerNorm(width, eps=outer_eps) if config.has_end_norm(index, task) else nn.Identity(),
