@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 import torch
 from torch import nn
 
-from pvtsearch.analysis.baseline_memory import inference_memory
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_by_operator, count_macs_on_meta, count_params
 from pvtsearch.analysis.live_bytes import inference_peak_bytes
 from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.peak import inference_memory
 from pvtsearch.config import (
     MAX_STAGES,
     Attention,

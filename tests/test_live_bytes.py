@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtsearch.analysis.live_bytes import LiveBytes, inference_peak_bytes
+from pvtsearch.analysis.live_bytes import inference_peak_bytes, is_composite, peak_bytes, training_peak_bytes
+from pvtsearch.analysis.memory import Optimizer
 
 IMAGES = 4 * (2 * 3 * 5)  # bytes of a float32 tensor of 2 x 3 x 5
 
@@ -64,16 +65,30 @@ def test_parameters_and_buffers_count_once() -> None:
     assert inference_peak_bytes(norm, torch.ones(2, 3, 5)) == 4 * 4 * 3 + 8 + 2 * IMAGES
 
 
-def test_bytes_follow_the_last_holder() -> None:
-    """A storage counts until its last view goes, and not longer."""
-    with LiveBytes([]) as tracker:
-        whole = torch.ones(8)
-        view = whole[1:]
-        del whole
-        assert tracker.live_bytes == 32
-        del view
-        assert tracker.live_bytes == 0
-    assert tracker.peak_bytes == 32
+def test_gradients_are_added_in_place() -> None:
+    """Autograd as it runs on its own: two gradients of one tensor meet in the memory of the first."""
+    weight = torch.ones(8, requires_grad=True)
+
+    def run() -> None:
+        (weight.exp() + weight.exp()).sum().backward()
+
+    run()
+    weight.grad = None
+    # Both exponentials are kept; the sum is released; the gradient of the sum is a view of a scalar.
+    assert peak_bytes(run) == 32 + 32 + 32 + 4 + 4
+
+
+def test_what_an_operator_needs_inside_itself_does_not_count() -> None:
+    """Whatever a convolution does, its output alone is returned; numbers made tensors are none of an operator's."""
+    images, weights = torch.ones(2, 3, 8, 8), torch.ones(5, 3, 3, 3)
+    assert peak_bytes(lambda: F.conv2d(images, weights).add_(1.5)) == 4 * (2 * 5 * 6 * 6)
+
+
+def test_composites_are_seen_through() -> None:
+    """A convolution by its composite name is the operator that it calls."""
+    assert is_composite("aten::conv2d")
+    assert not is_composite("aten::convolution")
+    assert not is_composite("aten::mm")
 
 
 def test_tracking_leaves_the_module_as_it_was() -> None:
@@ -84,3 +99,24 @@ def test_tracking_leaves_the_module_as_it_was() -> None:
     assert module.training
     assert not module[1].training
     module(torch.ones(2, 3, 5)).sum().backward()
+
+
+def test_a_step_leaves_the_weights_as_they_were() -> None:
+    """The learning rate is 0, gradients are gone, the mode is restored."""
+    module = nn.Linear(5, 7).eval()
+    before = [parameter.clone() for parameter in module.parameters()]
+    training_peak_bytes(module, torch.ones(2, 5), torch.zeros(2, dtype=torch.int64), "adamw")
+    assert all(torch.equal(one, other) for one, other in zip(before, module.parameters(), strict=True))
+    assert all(parameter.grad is None for parameter in module.parameters())
+    assert not module.training
+
+
+@pytest.mark.parametrize(("optimizer", "state"), [("none", 0), ("sgd", 4 * 42), ("adamw", 2 * 4 * 42 + 2 * 4)])
+def test_a_step_done_by_hand(optimizer: Optimizer, state: int) -> None:
+    """A linear layer: scores, log-softmax, and in the backward pass the gradients of both and of the parameters."""
+    module = nn.Linear(5, 7)
+    images, labels = torch.ones(2, 5), torch.zeros(2, dtype=torch.int64)
+    held = 4 * 42 + state + 4 * 10 + 8 * 2
+    scores, scalars = 4 * 14, 2 * 4  # loss and the gradient of the loss
+    peak = scalars + scores + 4 * 42  # gradient of the scores, then of weights and biases
+    assert training_peak_bytes(module, images, labels, optimizer) == held + peak

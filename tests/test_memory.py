@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import cases
+from strategies import cases, memory_settings, resnets, thin_cases
 
-from pvtsearch.analysis.baseline_memory import inference_memory
 from pvtsearch.analysis.live_bytes import inference_peak_bytes
 from pvtsearch.analysis.memory import (
-    ELEMENT_BYTES,
     MemorySetting,
     MemoryShape,
     pooled_reduction,
@@ -24,6 +21,7 @@ from pvtsearch.analysis.memory import (
     spatial_reduction,
     stage_parts,
 )
+from pvtsearch.analysis.peak import inference_memory
 from pvtsearch.analysis.spans import Span, allocate, release, sequence
 from pvtsearch.config import (
     ImageSize,
@@ -42,37 +40,10 @@ from pvtsearch.presets import PRESETS
 from pvtsearch.verification import Case, random_cases
 
 
-def memory_settings() -> st.SearchStrategy[MemorySetting]:
-    """Batches of 1 to 8, every dtype, both kinds of attention."""
-    return st.builds(
-        MemorySetting,
-        batch_size=st.integers(1, 8),
-        dtype=st.sampled_from(list(ELEMENT_BYTES)),
-        attention=st.sampled_from(["fused", "explicit"]),
-    )
-
-
 def spans() -> st.SearchStrategy[Span]:
     """What a sequence of storages leaves."""
     sizes = st.integers(0, 100)
     return st.lists(sizes.map(allocate) | sizes.map(release), max_size=5).map(sequence)
-
-
-@st.composite
-def resnets(draw: st.DrawFn) -> ResNetConfig:
-    """A shallow ResNet or ResNeXt of every kind."""
-    block, groups, width = draw(
-        st.sampled_from([("basic", 1, 64), ("bottleneck", 1, 64), ("bottleneck", 2, 8), ("bottleneck", 32, 4)])
-    )
-    return ResNetConfig(
-        name="random",
-        block=block,
-        depths=draw(st.tuples(*[st.integers(1, 3)] * 4)),
-        groups=groups,
-        width_per_group=width,
-        num_classes=draw(st.sampled_from((0, 1, 10))),
-        in_chans=draw(st.sampled_from((1, 3))),
-    )
 
 
 def observed(config: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting) -> int:
@@ -124,18 +95,12 @@ def test_a_resnet_peaks_where_the_closed_form_says(
     assert closed(config, image_size, task, setting) == observed(config, image_size, task, setting)
 
 
-def test_channels_as_thin_as_they_get() -> None:
+@pytest.mark.parametrize("case", thin_cases())
+def test_channels_as_thin_as_they_get(case: Case) -> None:
     """One channel per head and a grid of one token: where copies and views are easily taken for one another."""
-    thin = StageConfig(4, 3, 1, 3, 1, PooledReduction(2))
-    for stages in ((thin,), (replace(thin, embed_dim=1, num_heads=1),), (thin, StageConfig(4, 2, 1, 2, 1))):
-        for position in ("learned", "none"):
-            config = PVTConfig(
-                stages=stages, image_size=16, pool="mean", mlp="conv", position=position, patch_norm=False
-            )
-            for image_size in ((16, 16), (31, 16)):
-                for setting in (MemorySetting(attention="explicit"), MemorySetting(batch_size=2, attention="explicit")):
-                    for task in ("classification", "backbone"):
-                        assert closed(config, image_size, task, setting) == observed(config, image_size, task, setting)
+    for batch_size in (1, 2):
+        setting = MemorySetting(batch_size=batch_size, attention="explicit")
+        assert closed(*case, setting) == observed(*case, setting)
 
 
 @pytest.mark.slow

@@ -1,49 +1,17 @@
-"""Peak memory of one forward pass of a ResNet, as torchvision computes it, and of any network the project knows."""
+"""Peak memory of one forward pass of a ResNet, as torchvision computes it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import get_args
 
-from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS, network_cost
-from pvtsearch.analysis.memory import MemorySetting, Part, pvt_parts
+from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS
+from pvtsearch.analysis.memory import MemorySetting, Part
 from pvtsearch.analysis.spans import Span, allocate, passing, release
-from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, ResNetConfig, check_choice
+from pvtsearch.config import ImageSize, NetworkTask, ResNetConfig
 from pvtsearch.geometry import Grid, halved
 
 INDEX_BYTES = 8  # max pooling notes in int64 where each maximum was; BatchNorm counts its batches in one
-
-
-@dataclass(frozen=True)
-class StagePeak:
-    """The highest point of a stage, all that is held counted, and the part of the stage that reaches it first."""
-
-    name: str
-    part: str
-    peak_bytes: int
-
-
-@dataclass(frozen=True)
-class PeakMemory:
-    """Peak of a pass over a whole batch: what is held from start to end, and the highest point of every stage."""
-
-    params_bytes: int
-    buffers_bytes: int
-    input_bytes: int
-    stages: tuple[StagePeak, ...]
-
-    @property
-    def peak_bytes(self) -> int:
-        """The peak of the network."""
-        return max(stage.peak_bytes for stage in self.stages)
-
-    @property
-    def where(self) -> str:
-        """The stage and part that reach it first."""
-        peak = max(self.stages, key=lambda stage: stage.peak_bytes)
-        return f"{peak.name}, {peak.part}"
 
 
 def branch_channels(config: ResNetConfig, base: int) -> tuple[int, ...]:
@@ -68,10 +36,8 @@ def projects(config: ResNetConfig, base: int) -> bool:
     return base != BASE_WIDTHS[0] or config.expansion != 1
 
 
-def buffers_bytes(config: ModelConfig, setting: MemorySetting) -> int:
-    """Running mean, variance and count of every BatchNorm; a PVT has no buffers."""
-    if isinstance(config, PVTConfig):
-        return 0
+def buffers_bytes(config: ResNetConfig, setting: MemorySetting) -> int:
+    """Running mean, variance and count of every BatchNorm."""
     return sum(2 * channels * setting.element_bytes + INDEX_BYTES for channels in norm_channels(config))
 
 
@@ -125,35 +91,3 @@ def resnet_parts(
     pooled, scores = (setting.batch_bytes(elements) for elements in (in_chans, config.num_classes))
     head = allocate(pooled) + release(setting.batch_bytes(in_chans * grid.tokens)) + allocate(scores)
     return (*stages, (Part("scores", head if task == "classification" else Span()),))
-
-
-def inference_memory(
-    config: ModelConfig,
-    image_size: ImageSize,
-    task: NetworkTask = "classification",
-    setting: MemorySetting | None = None,
-) -> PeakMemory:
-    """Peak memory of one forward pass at an input of (height, width), in inference mode, for the whole batch.
-
-    setting: by default one image, float32, fused attention. Raises `ConfigError` where the input is too small.
-    """
-    check_choice("task", task, get_args(NetworkTask))
-    setting = setting or MemorySetting()
-    if isinstance(config, PVTConfig):
-        stages = pvt_parts(config, image_size, task, setting)
-    else:
-        stages = resnet_parts(config, image_size, task, setting)
-    params = network_cost(config, image_size, task).total.params * setting.element_bytes
-    buffers = buffers_bytes(config, setting)
-    images = setting.batch_bytes(config.in_chans * image_size[0] * image_size[1])
-    names = [f"stage {number}" for number in range(1, len(stages))]
-    return PeakMemory(params, buffers, images, tuple(_peaks([*names, "head"], stages, params + buffers + images)))
-
-
-def _peaks(names: list[str], stages: tuple[tuple[Part, ...], ...], held: int) -> Iterator[StagePeak]:
-    for name, parts in zip(names, stages, strict=True):
-        reached = []
-        for part, span in parts:
-            reached.append(StagePeak(name, part, held + span.peak))
-            held += span.held
-        yield max(reached, key=lambda peak: peak.peak_bytes)

@@ -1,4 +1,4 @@
-"""Peak memory of one training step of a ResNet, as torchvision builds it, and of any network the project knows."""
+"""Peak memory of one training step of a ResNet, as torchvision computes it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pvtsearch.analysis.baseline_memory import (
     INDEX_BYTES,
     branch_channels,
+    norm_channels,
     projects,
 )
 from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS
@@ -79,9 +80,7 @@ def block(
         writing = setting.batch_bytes(conv.out_chans * conv.grid.tokens)
         last = number == len(convolutions)
         gradient = 0 if last and not projected else writing  # of the sum: an identity passes it on
-        tape += conv_norm(
-            conv.weights, conv.out_chans, read=reading, write=writing, released=gradient, setting=setting
-        )
+        tape += conv_norm(conv.weights, conv.out_chans, read=reading, write=writing, released=gradient, setting=setting)
         tape += Tape() if last else relu(writing)
         reading = writing
     if projected:
@@ -149,3 +148,8 @@ def pooled_scores(config: ResNetConfig, channels: int, map_bytes: int, setting: 
     scores = setting.batch_bytes(config.num_classes)
     head = linear(channels, config.num_classes, tokens=1, setting=setting, released=scores + pooled)
     return pool + head + cross_entropy(scores, released=scores, setting=setting)
+
+
+def parameter_tensors(config: ResNetConfig, task: NetworkTask) -> int:
+    """How many tensors the parameters are: a convolution's and two of its BatchNorm each time, and the head's two."""
+    return 3 * sum(1 for _ in norm_channels(config)) + 2 * (task == "classification" and config.num_classes > 0)

@@ -82,15 +82,15 @@ def count_params(module: nn.Module) -> int:
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards the mode that each part was in."""
+def in_mode(module: nn.Module, *, training: bool) -> Iterator[None]:
+    """Training or evaluation mode, and afterwards the mode that each part was in."""
     modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    module.train(training)
     try:
         yield
     finally:
-        for part, training in modes:
-            part.training = training
+        for part, before in modes:
+            part.training = before
 
 
 def _named(operators: Mapping[str, int] | set[str], counter: str) -> UnknownOperator:
@@ -107,7 +107,7 @@ def count_by_operator(
     listed above.
     """
     inputs = tuple(torch.zeros(shape) for shape in ((1, in_chans, *image_size), *further))
-    with evaluating(module), torch.no_grad(), warnings.catch_warnings():
+    with in_mode(module, training=False), torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit", category=FutureWarning)
         warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
         from fvcore.nn import FlopCountAnalysis
@@ -153,7 +153,7 @@ def count_macs_on_meta(module: nn.Module, image_size: ImageSize, in_chans: int, 
     inputs = tuple(torch.empty(shape, device="meta") for shape in ((1, in_chans, *image_size), *further))
     counter = FlopCounterMode(display=False)
     audit = OperatorAudit()  # type: ignore[no-untyped-call]
-    with evaluating(module), torch.no_grad(), counter, audit:
+    with in_mode(module, training=False), torch.no_grad(), counter, audit:
         torch.func.functional_call(module, tensors, inputs)
     macs, rest = divmod(counter.get_total_flops(), 2)
     if rest:

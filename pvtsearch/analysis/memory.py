@@ -27,6 +27,7 @@ from pvtsearch.config import (
 from pvtsearch.geometry import Grid, Number, reduced_grid
 
 Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
+Optimizer: TypeAlias = Literal["none", "sgd", "adamw"]
 
 ELEMENT_BYTES: dict[Dtype, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
 LOGSUMEXP_BYTES = 4  # fused attention keeps it in float32
@@ -34,16 +35,21 @@ LOGSUMEXP_BYTES = 4  # fused attention keeps it in float32
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySetting:
-    """The circumstances of a pass: how many images, of which type, and how attention is computed."""
+    """The circumstances of a pass: how many images, of which type, how attention is computed, and what trains.
+
+    optimizer: `sgd` has momentum. It means nothing to a forward pass.
+    """
 
     batch_size: int = 1
     dtype: Dtype = "float32"
     attention: AttentionKernel = "fused"
+    optimizer: Optimizer = "adamw"
 
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, minimum=1)
         check_choice("dtype", self.dtype, get_args(Dtype))
         check_choice("attention", self.attention, get_args(AttentionKernel))
+        check_choice("optimizer", self.optimizer, get_args(Optimizer))
 
     @property
     def element_bytes(self) -> int:
@@ -225,10 +231,10 @@ def position(
     """
     patches = setting.batch_bytes(grid.tokens * embed_dim)
     unordered = int(index == 0 and not config.patch_norm) * (grid.tokens > 1) * (embed_dim > 1)
-    copies = class_token + (1 - class_token) * unordered
+    copies: Number = class_token + (1 - class_token) * unordered
     joined = copies * setting.batch_bytes((grid.tokens + class_token) * embed_dim)
     if config.position == "none":
-        return allocate(joined) + copies * release(patches)
+        return allocate(joined) + release(copies * patches)
     tokens = grid.tokens + class_token
     resized = ((grid.height != learned.height) | (grid.width != learned.width)) * setting.element_bytes * embed_dim
     return sequence(

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pvtsearch.analysis.baseline_memory import PeakMemory, inference_memory
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.memory import Dtype, MemorySetting
 from pvtsearch.analysis.metrics import METRICS
+from pvtsearch.analysis.peak import PeakMemory, inference_memory
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError
 

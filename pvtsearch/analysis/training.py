@@ -122,9 +122,7 @@ def pooled_reduction(pool_size: Number) -> Reduction:
         tokens = pool_size * pool_size
         read, write = (setting.batch_bytes(count * embed_dim) for count in (grid.tokens, tokens))
         pool = Tape(allocate(write), allocate(read) + release(write))
-        conv = convolution(
-            embed_dim, embed_dim, kernel=1, read=write, write=write, setting=setting, released=2 * write
-        )
+        conv = convolution(embed_dim, embed_dim, kernel=1, read=write, write=write, setting=setting, released=2 * write)
         norm = layer_norm(embed_dim, tokens=tokens, setting=setting, released=2 * write)
         gelu = Tape(allocate(write), allocate(write) + release(2 * write))
         return ReducedTape(tokens, pool + conv + norm + gelu, write)
@@ -159,7 +157,7 @@ def joined(key_value: Number) -> Span:
 
 
 def explicit_products(shape: TrainingShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
-    """Scores, scaled scores, softmax, output. Where matmul copies its operands it keeps the copies, not the originals."""
+    """Scores, scaled scores, softmax, output. Where matmul copies its operands it keeps the copies alone."""
     several = (shape.num_heads > 1) * 1
     stacked = several * int(setting.batch_size > 1)
     rearranged = several * (tokens > 1)
@@ -201,7 +199,8 @@ def residual_sum(size: Number, *, drops: Number, setting: MemorySetting) -> Tape
     """Stochastic depth where a block has it, then the sum. Its own gradient without, a further one with it."""
     noise = setting.batch_bytes(1)
     drop = Tape(allocate(noise) + passing(size), allocate(size) + release(noise))
-    return drops * drop + Tape(passing(size), Span())
+    tape: Tape = drops * drop
+    return tape + Tape(passing(size), Span())
 
 
 def attention(
@@ -235,9 +234,7 @@ def mlp(config: PVTConfig, shape: TrainingShape, *, tokens: Number, drops: Numbe
     channels, width = shape.embed_dim, shape.mlp_width
     size, hidden = (setting.batch_bytes(tokens * count) for count in (channels, width))
     elementwise = Tape(allocate(hidden), allocate(hidden) + release(2 * hidden))
-    depthwise = Tape(
-        allocate(hidden), allocate(hidden + setting.element_bytes * 10 * width) + release(2 * hidden)
-    )
+    depthwise = Tape(allocate(hidden), allocate(hidden + setting.element_bytes * 10 * width) + release(2 * hidden))
     return (
         residual_norm(channels, tokens=tokens, setting=setting)
         + linear(channels, width, tokens=tokens, setting=setting, released=hidden + size)
@@ -248,7 +245,9 @@ def mlp(config: PVTConfig, shape: TrainingShape, *, tokens: Number, drops: Numbe
     )
 
 
-def position_gradient(embed_dim: Number, *, grid: Grid, learned: Grid, entry: int, token: int, setting: MemorySetting) -> Span:
+def position_gradient(
+    embed_dim: Number, *, grid: Grid, learned: Grid, entry: int, token: int, setting: MemorySetting
+) -> Span:
     """From the gradient of the tokens to that of the position embedding, made for the grid `learned`.
 
     entry: rows of the parameter before those of the grid; token: rows of these that are added to a token.
@@ -270,8 +269,9 @@ def position_gradient(embed_dim: Number, *, grid: Grid, learned: Grid, entry: in
             passing((1 - entry) * resized),  # to the order of the parameter
         )
     )
-    differs = ((grid.height != learned.height) | (grid.width != learned.width)) * 1
-    return (1 - differs) * same + differs * other
+    differs: Number = ((grid.height != learned.height) | (grid.width != learned.width)) * 1
+    interpolated: Span = differs * other
+    return interpolated + (1 - differs) * same
 
 
 def patch_embedding(
@@ -334,7 +334,9 @@ def blocks(
     )
 
 
-def end(config: PVTConfig, index: int, channels: Number, *, tokens: Number, task: NetworkTask, setting: MemorySetting) -> Tape:
+def end(
+    config: PVTConfig, index: int, channels: Number, *, tokens: Number, task: NetworkTask, setting: MemorySetting
+) -> Tape:
     """End norm and, where classification ends, pooling: a class token is a view, a mean is not."""
     size, pooled = setting.batch_bytes(tokens * channels), setting.batch_bytes(channels)
     norm = Tape()
@@ -368,8 +370,10 @@ def stage_parts(
     size = setting.batch_bytes((grid.tokens + token) * channels)
     # The gradient of the class token is a sum over the batch; one image's is a view, which keeps all tokens' gradient.
     viewed = token * int(setting.batch_size == 1)
-    gradient = Span() if config.position == "none" else position_gradient(
-        channels, grid=grid, learned=learned, entry=entry, token=token, setting=setting
+    gradient = (
+        Span()
+        if config.position == "none"
+        else position_gradient(channels, grid=grid, learned=learned, entry=entry, token=token, setting=setting)
     )
     gradient += allocate((token - viewed) * setting.element_bytes * channels)
     forward = position(config, index, channels, grid=grid, learned=learned, class_token=token, setting=setting)
@@ -415,12 +419,23 @@ def class_scores(config: PVTConfig, channels: Number, *, tokens: Number, setting
 
 
 def means_of_maps(map_bytes: Sequence[Number], *, released: Number, setting: MemorySetting) -> Tape:
-    """The loss of a backbone, the sum of its maps' means: every map has a gradient before the backbone's pass begins."""
+    """The loss of a backbone, the sum of its maps' means: all have a gradient before the backbone's pass begins."""
     scalar = setting.element_bytes
-    first, other = (allocate(2 * scalar) + release(held * scalar) for held in (1, 2))
-    sums = first + (len(map_bytes) - 1) * other
+    sums = allocate(scalar) + (len(map_bytes) - 1) * passing(2 * scalar)
     gradients = [allocate(nbytes) for nbytes in reversed(map_bytes)]
     return Tape(sums + release(released), sequence((allocate(scalar), *gradients)))
+
+
+def parameter_tensors(config: PVTConfig, task: NetworkTask) -> int:
+    """How many tensors the parameters are."""
+    embedding = 2 + 2 * config.patch_norm + (config.position == "learned")
+    block = 12 + 2 * config.qkv_bias + 2 * (config.mlp == "conv")
+    tensors = 2 * (task == "classification" and config.num_classes > 0)
+    for index, stage in enumerate(config.stages):
+        reduces = stage.attention != SpatialReduction(1)
+        tensors += embedding + config.has_class_token(index, task) + 2 * config.has_end_norm(index, task)
+        tensors += stage.depth * (block + 4 * reduces)
+    return tensors
 
 
 def shape_of(stage: StageConfig) -> TrainingShape:
