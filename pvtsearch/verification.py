@@ -12,9 +12,9 @@ from torch import nn
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_by_operator, count_macs_on_meta, count_params
-from pvtsearch.analysis.live_bytes import inference_peak_bytes
+from pvtsearch.analysis.live_bytes import inference_peak_bytes, training_peak_bytes
 from pvtsearch.analysis.memory import MemorySetting
-from pvtsearch.analysis.peak import inference_memory
+from pvtsearch.analysis.peak import inference_memory, training_memory
 from pvtsearch.config import (
     MAX_STAGES,
     Attention,
@@ -114,10 +114,23 @@ def verify(
     for name in (*closed, *(name for name in operators if name not in closed)):
         checks.append(Check(name, closed.get(name, 0), operators.get(name, 0), "fvcore"))
     if not is_dense(task):
-        memory = inference_memory(config, size, task, MemorySetting(attention="explicit"))
-        peak = inference_peak_bytes(module, torch.zeros(1, config.in_chans, *size))
-        checks.append(Check("inference_peak_bytes", memory.peak_bytes, peak, "live tensors"))
+        checks += _memory_checks(config, module, size, task)
     return Verification(config.name, size, task, tuple(checks))
+
+
+def _memory_checks(config: ModelConfig, module: nn.Module, image_size: ImageSize, task: NetworkTask) -> list[Check]:
+    """Peaks of a pass and of a step, of two images: BatchNorm does not train on one."""
+    setting = MemorySetting(batch_size=2, attention="explicit")
+    images = torch.zeros(setting.batch_size, config.in_chans, *image_size)
+    labels = torch.zeros(setting.batch_size if task == "classification" else 0, dtype=torch.int64)
+    passing = inference_memory(config, image_size, task, setting).peak_bytes
+    step = training_memory(config, image_size, task, setting).peak_bytes
+    return [
+        Check("inference_peak_bytes", passing, inference_peak_bytes(module, images), "live tensors"),
+        Check(
+            "training_peak_bytes", step, training_peak_bytes(module, images, labels, setting.optimizer), "live tensors"
+        ),
+    ]
 
 
 class Case(NamedTuple):

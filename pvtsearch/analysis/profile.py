@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.memory import Dtype, MemorySetting
+from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.peak import PeakMemory, inference_memory
+from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError
+
+PEAKS = {"inference_peak_bytes": inference_memory, "training_peak_bytes": training_memory}
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Profile:
     by_operator: Mapping[str, int]
     setting: MemorySetting
     inference: PeakMemory | None  # none for a dense task: that closed form is not there yet
+    training: PeakMemory | None
     against: Mapping[str, Mapping[str, float]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,6 +51,9 @@ class Profile:
         if self.inference:
             entry["inference_peak_bytes"] = self.inference.peak_bytes
             entry["inference_peak_by_stage"] = [asdict(stage) for stage in self.inference.stages]
+        if self.training:
+            entry["training_peak_bytes"] = self.training.peak_bytes
+            entry["training_peak_by_stage"] = [asdict(stage) for stage in self.training.stages]
         if self.against:
             entry["against"] = {name: dict(ratios) for name, ratios in self.against.items()}
         return entry
@@ -61,17 +67,19 @@ def profile(
     batch_size: int = 1,
     dtype: Dtype = "float32",
     attention: AttentionKernel = "fused",
+    optimizer: Optimizer = "adamw",
     against: Sequence[ModelConfig] = (),
 ) -> Profile:
     """What config costs, and its ratios against other networks.
 
-    image_size: a side or (height, width), by default the network's own. batch_size, dtype, attention: what peak memory
-    is computed for. Raises `ConfigError` where the input is too small for a network, or two of `against` share a name.
+    image_size: a side or (height, width), by default the network's own. batch_size, dtype, attention, optimizer: what
+    peak memory is computed for. Raises `ConfigError` where the input is too small for a network, or two of `against`
+    share a name.
     """
     size = height_and_width(config.image_size if image_size is None else image_size)
     if len({other.name for other in against}) < len(against):
         raise ConfigError(f"against: two networks share a name, got {', '.join(other.name for other in against)}")
-    setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention)
+    setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention, optimizer=optimizer)
     cost = network_cost(config, size, task)
     total = cost.total
     return Profile(
@@ -86,6 +94,7 @@ def profile(
         by_operator=total.by_operator(),
         setting=setting,
         inference=None if is_dense(task) else inference_memory(config, size, task, setting),
+        training=None if is_dense(task) else training_memory(config, size, task, setting),
         against={other.name: _ratios(config, other, size, task, setting) for other in against},
     )
 
@@ -97,5 +106,7 @@ def _ratios(
     ratios = {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in METRICS.items()}
     if is_dense(task):
         return ratios
-    peak, limit = (inference_memory(each, image_size, task, setting).peak_bytes for each in (config, other))
-    return ratios | {"inference_peak_bytes": peak / limit}
+    for name, memory in PEAKS.items():
+        peak, limit = (memory(each, image_size, task, setting).peak_bytes for each in (config, other))
+        ratios[name] = peak / limit
+    return ratios

@@ -271,7 +271,8 @@ def position_gradient(
     )
     differs: Number = ((grid.height != learned.height) | (grid.width != learned.width)) * 1
     interpolated: Span = differs * other
-    return interpolated + (1 - differs) * same
+    kept: Span = (1 - differs) * same
+    return interpolated + kept
 
 
 def patch_embedding(

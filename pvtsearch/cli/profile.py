@@ -7,9 +7,10 @@ from typing import Annotated, Literal, assert_never
 
 import typer
 
-from pvtsearch.analysis.memory import Dtype
+from pvtsearch.analysis.memory import Dtype, Optimizer
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.profile import Profile
+from pvtsearch.analysis.peak import PeakMemory
+from pvtsearch.analysis.profile import PEAKS, Profile
 from pvtsearch.analysis.profile import profile as profile_of
 from pvtsearch.cli import tables, values
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task
@@ -19,7 +20,13 @@ from pvtsearch.serialize import load_config
 Format = Literal["table", "json", "csv", "markdown"]
 
 MIB = 2**20
-LABELS = {name: metric.label for name, metric in METRICS.items()} | {"inference_peak_bytes": "memory"}
+LABELS = {name: metric.label for name, metric in METRICS.items()} | {
+    "inference_peak_bytes": "inference memory",
+    "training_peak_bytes": "training memory",
+}
+
+MEMORY_COLUMNS = ("inference, MiB", "training, MiB")
+UPDATES: dict[Optimizer, str] = {"none": "no update", "sgd": "SGD's update with momentum", "adamw": "AdamW's update"}
 
 
 def profile(
@@ -29,6 +36,7 @@ def profile(
     batch_size: Annotated[int, typer.Option(help="Images that peak memory is computed for.")] = 1,
     dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
+    optimizer: Annotated[Optimizer, typer.Option(help="What trains, for peak memory of a training step.")] = "adamw",
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
@@ -44,6 +52,7 @@ def profile(
             batch_size=batch_size,
             dtype=dtype,
             attention=attention,
+            optimizer=optimizer,
             against=others,
         )
         for config in loaded
@@ -82,6 +91,7 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
         "batch_size": first.setting.batch_size,
         "dtype": first.setting.dtype,
         "attention": first.setting.attention,
+        "optimizer": first.setting.optimizer,
         "task": first.task,
         "models": [each.to_dict() for each in profiles],
     }
@@ -96,19 +106,19 @@ def network_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
             one.name,
             f"{one.params:,}",
             f"{one.macs:,}",
-            *([mebibytes(one.inference.peak_bytes)] if one.inference else []),
+            *(mebibytes(memory.peak_bytes) for memory in memories(one)),
             *(verdict(one.against[other][metric]) for other, metric in compared),
         ]
         for one in profiles
     ]
-    header = ["network", "params", "MACs", *(["memory, MiB"] if profiles[0].inference else []), *ratios]
+    header = ["network", "params", "MACs", *MEMORY_COLUMNS[: len(memories(profiles[0]))], *ratios]
     return header, body
 
 
 def stage_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     """One row per stage and head of every network, with its shares of the totals."""
     header = ["network", "part", "params", "share", "MACs", "share"]
-    header += ["memory, MiB", "reached in"] if profiles[0].inference else []
+    header += [title for column in MEMORY_COLUMNS[: len(memories(profiles[0]))] for title in (column, "reached in")]
     body = [
         [
             one.name,
@@ -125,11 +135,20 @@ def stage_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     return header, body
 
 
+def memories(one: Profile) -> list[PeakMemory]:
+    """Peak memory of a pass and of a step, where they are computed."""
+    return [memory for memory in (one.inference, one.training) if memory]
+
+
 def peaks(one: Profile) -> list[list[str]]:
-    """Peak memory within every stage and the head, and the part that reaches it; nothing where it is not computed."""
-    if one.inference is None:
-        return [[]] * len(parts(one))
-    return [[mebibytes(peak.peak_bytes), peak.part] for peak in one.inference.stages]
+    """Peak memory within every stage and the head, and what reaches it: of a pass, then of a step."""
+    rows: list[list[str]] = [[] for _ in parts(one)]
+    for memory in memories(one):
+        for row, (part, *_) in zip(rows, parts(one), strict=True):
+            highest = max((s for s in memory.stages if s.name.startswith(part)), key=lambda s: s.peak_bytes)
+            direction = highest.name.removeprefix(part).strip()
+            row += [mebibytes(highest.peak_bytes), f"{highest.part}, {direction}" if direction else highest.part]
+    return rows
 
 
 def operator_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
@@ -154,8 +173,7 @@ def flat_row(one: Profile) -> dict[str, object]:
     for part, params, macs in parts(one):
         name = part.replace(" ", "_")
         row |= {f"{name}_params": params, f"{name}_macs": macs}
-    if one.inference:
-        row["inference_peak_bytes"] = one.inference.peak_bytes
+    row |= {name: memory.peak_bytes for name, memory in zip(PEAKS, memories(one), strict=False)}
     row |= one.by_operator
     for other, ratios in one.against.items():
         row |= {f"{metric}_over_{other}": ratio for metric, ratio in ratios.items()}
@@ -183,6 +201,7 @@ def footnote(profiles: list[Profile]) -> str:
     if profiles[0].inference is None:
         return text
     return (
-        f"{text}\nMemory is the peak of one forward pass, batch {setting.batch_size}, {setting.dtype}, "
-        f"{setting.attention} attention: parameters, buffers, input and every live tensor, without library workspaces."
+        f"{text}\nMemory is the peak of one forward pass, and of one training step: forward, backward, "
+        f"{UPDATES[setting.optimizer]}. Batch {setting.batch_size}, {setting.dtype}, {setting.attention} attention; "
+        "parameters, buffers, optimizer state, input and every live tensor, without library workspaces."
     )
