@@ -131,8 +131,7 @@ def attention(
 
 
 def mlp(kind: Mlp, embed_dim: Number, mlp_width: Number, *, tokens: Number, rectified: int) -> LayerCost:
-    """Two linear layers; `conv` has a depthwise 3x3 convolution between them (PVT v2, section 3.3), after a ReLU or not.
-    """
+    """Two linear layers; `conv` has a depthwise 3x3 convolution between them (PVT v2, section 3.3), or ReLU and it."""
     layers = linear(embed_dim, mlp_width, tokens=tokens) + linear(mlp_width, embed_dim, tokens=tokens)
     match kind:
         case "plain":
@@ -171,9 +170,7 @@ def stage_cost(
     reduced = reduced._replace(tokens=reduced.tokens + class_token)
     block = (
         2 * layer_norm(channels, tokens=tokens)
-        + attention(
-            channels, tokens=tokens, reduced=reduced, qkv_bias=config.qkv_bias, class_token=class_token
-        )
+        + attention(channels, tokens=tokens, reduced=reduced, qkv_bias=config.qkv_bias, class_token=class_token)
         + mlp(config.mlp, channels, shape.mlp_width, tokens=tokens, rectified=reduced.rectified)
     )
     blocks: LayerCost = shape.depth * block

@@ -3,7 +3,7 @@
 They are sums over the four maps C2 to C5, and a map's part depends on that map's channels and grid alone: so a search
 can add it to the stage that makes the map. What all levels share (weights, P6, P7, region heads) counts with C5.
 Resizing, anchors, NMS and the sampling of region features are not counted. Formulas take ints or numpy arrays.
-ReLUs are noted where mmdetection and mmsegmentation have them as modules, which is how the papers' counter sees them.
+ReLUs and upsampling are noted where mmdetection and mmsegmentation have modules for them, as the papers count them.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def semantic_fpn_level(head: SemanticFPNHead, index: int, channels: Number, grid
     width, coarser = head.head_channels, LAST - index
     cost = pyramid_level(index, channels, head.channels, grid=grid)
     cost += conv_norm_relu(head.channels, width, kernel=3, grid=grid)
-    cost += LayerCost(upsample_bilinear2d=coarser * 4 * width * grid.tokens)
+    written = coarser * width * grid.tokens
+    cost += LayerCost(upsample_bilinear2d=4 * written, upsample=written)
     if index == 0:
         return cost + conv2d(width, head.num_classes, kernel=1, positions=grid.tokens)
     passing: LayerCost = coarser * conv_norm_relu(width, width, kernel=3, grid=grid)

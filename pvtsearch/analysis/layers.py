@@ -23,7 +23,8 @@ class LayerCost:
     """Parameters, operations by operator, and elements that only some sources count.
 
     Costs add; a number times a cost repeats it. conv_bias: output elements of convolutions that add a bias; relu: of
-    ReLUs; max_pool2d: elements read by it; class_token_matmul: the part of `matmul` that a class token makes.
+    ReLUs; max_pool2d: elements it reads; upsample: elements written by upsampling modules; class_token_matmul: the part
+    of `matmul` that a class token makes.
     """
 
     __array_ufunc__ = None  # numpy arrays leave `array * cost` to __rmul__
@@ -41,6 +42,7 @@ class LayerCost:
     conv_bias: Number = 0
     relu: Number = 0
     max_pool2d: Number = 0
+    upsample: Number = 0
     class_token_matmul: Number = 0
 
     @property
@@ -60,7 +62,7 @@ class LayerCost:
         return LayerCost(*(times * number for number in _numbers(self)))
 
 
-UNCOUNTED_BY_FVCORE = ("params", "conv_bias", "relu", "max_pool2d", "class_token_matmul")
+UNCOUNTED_BY_FVCORE = ("params", "conv_bias", "relu", "max_pool2d", "upsample", "class_token_matmul")
 _NAMES = tuple(field.name for field in fields(LayerCost))
 OPERATORS = tuple(name for name in _NAMES if name not in UNCOUNTED_BY_FVCORE)
 _numbers = attrgetter(*_NAMES)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, assert_never
 
 import typer
 
+from pvtsearch.analysis.conventions import MEANINGS, Convention
 from pvtsearch.analysis.memory import Dtype
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.profile import Profile
@@ -30,6 +31,7 @@ def profile(
     dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
+    convention: Annotated[Convention | None, typer.Option(help="Whose total of operations to print too.")] = None,
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
     """Parameters, MACs and peak memory by stage: exact, at once, for any input size."""
@@ -45,6 +47,7 @@ def profile(
             dtype=dtype,
             attention=attention,
             against=others,
+            convention=convention,
         )
         for config in loaded
     ]
@@ -83,6 +86,7 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
         "dtype": first.setting.dtype,
         "attention": first.setting.attention,
         "task": first.task,
+        **({"convention": first.convention} if first.convention else {}),
         "models": [each.to_dict() for each in profiles],
     }
 
@@ -96,12 +100,14 @@ def network_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
             one.name,
             f"{one.params:,}",
             f"{one.macs:,}",
+            *([f"{one.stated_operations:,}"] if one.convention else []),
             *([mebibytes(one.inference.peak_bytes)] if one.inference else []),
             *(verdict(one.against[other][metric]) for other, metric in compared),
         ]
         for one in profiles
     ]
-    header = ["network", "params", "MACs", *(["memory, MiB"] if profiles[0].inference else []), *ratios]
+    stated = [f"by {profiles[0].convention}"] if profiles[0].convention else []
+    header = ["network", "params", "MACs", *stated, *(["memory, MiB"] if profiles[0].inference else []), *ratios]
     return header, body
 
 
@@ -154,6 +160,8 @@ def flat_row(one: Profile) -> dict[str, object]:
     for part, params, macs in parts(one):
         name = part.replace(" ", "_")
         row |= {f"{name}_params": params, f"{name}_macs": macs}
+    if one.convention:
+        row["stated_operations"] = one.stated_operations
     if one.inference:
         row["inference_peak_bytes"] = one.inference.peak_bytes
     row |= one.by_operator
@@ -180,6 +188,8 @@ def footnote(profiles: list[Profile]) -> str:
         f"Closed form, exact, for one image of {height}x{width}, task {profiles[0].task}. "
         "MACs are multiply-accumulates of convolutions, linear layers and attention products; nearly the papers' FLOPs."
     )
+    if profiles[0].convention:
+        text += f"\nBy {profiles[0].convention}: {MEANINGS[profiles[0].convention]}."
     if profiles[0].inference is None:
         return text
     return (
