@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from pvtsearch.report.templates import environment
 
 WIDTH, PLOT_HEIGHT = 960, 420
 LEFT, RIGHT, TOP, BOTTOM = 76, 148, 96, 66
@@ -70,31 +70,30 @@ class Label(NamedTuple):
 
 def svg(chart: Chart) -> str:
     """The chart as an SVG document; the same text for the same chart."""
-    environment = Environment(
-        loader=PackageLoader("pvtsearch", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     frame = Frame(chart.x_ticks[-1], chart.y_ticks[-1])
     key_rows = -(-len(chart.marks) // KEY_COLUMNS)
-    return environment.get_template("chart.svg.j2").render(
-        chart=chart,
-        frame=frame,
-        width=WIDTH,
-        height=TOP + PLOT_HEIGHT + BOTTOM + KEY_LINE * key_rows + 16,
-        right=WIDTH - RIGHT,
-        left=LEFT,
-        top=TOP,
-        bottom=TOP + PLOT_HEIGHT,
-        paths=[(line.style, path(frame, line.points)) for line in chart.lines],
-        labels=list(labels(frame, chart.lines)),
-        marks=[(number, frame.pixels(mark.place), mark.caption) for number, mark in enumerate(chart.marks, start=1)],
-        margin=MARGIN,
-        key_column=(WIDTH - 2 * MARGIN) // KEY_COLUMNS,
-        key_columns=KEY_COLUMNS,
-        key_line=KEY_LINE,
+    return (
+        environment()
+        .get_template("chart.svg.j2")
+        .render(
+            chart=chart,
+            frame=frame,
+            width=WIDTH,
+            height=TOP + PLOT_HEIGHT + BOTTOM + KEY_LINE * key_rows + 16,
+            right=WIDTH - RIGHT,
+            left=LEFT,
+            top=TOP,
+            bottom=TOP + PLOT_HEIGHT,
+            paths=[(line.style, path(frame, line.points)) for line in chart.lines],
+            labels=list(labels(frame, chart.lines)),
+            marks=[
+                (number, frame.pixels(mark.place), mark.caption) for number, mark in enumerate(chart.marks, start=1)
+            ],
+            margin=MARGIN,
+            key_column=(WIDTH - 2 * MARGIN) // KEY_COLUMNS,
+            key_columns=KEY_COLUMNS,
+            key_line=KEY_LINE,
+        )
     )
 
 
