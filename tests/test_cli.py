@@ -65,6 +65,24 @@ def test_profile_memory_is_for_the_setting_asked_for(capsys: pytest.CaptureFixtu
     assert one["models"] == batch["models"] == half["models"] == explicit["models"]
 
 
+def test_profile_states_what_another_source_would(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--convention` adds a total beside parameters and MACs, in every format; without it there is none."""
+    asked = ("profile", "pvt_small", "--convention", "paper_v1")
+    out = json.loads(answer(capsys, *asked, "--format", "json"))
+    assert (out["convention"], out["models"][0]["stated_operations"]) == ("paper_v1", 3_815_914_816)
+    assert out["models"][0]["macs"] == 3_815_701_504
+    (row,) = csv.DictReader(io.StringIO(answer(capsys, *asked, "--format", "csv")))
+    assert row["stated_operations"] == "3815914816"
+    for form in ("table", "markdown"):
+        text = answer(capsys, *asked, "--format", form)
+        assert "by paper_v1" in text
+        assert "3,815,914,816" in text
+        assert "By paper_v1: PVT v1's GFLOPs" in text
+    plain = json.loads(answer(capsys, "profile", "pvt_small", "--format", "json"))
+    assert "convention" not in plain
+    assert "stated_operations" not in plain["models"][0]
+
+
 def test_profile_tables(capsys: pytest.CaptureFixture[str]) -> None:
     """For people: totals, ratios with a verdict, stages, and how the numbers were obtained; CSV for programs."""
     for form in ("table", "markdown"):

@@ -11,7 +11,8 @@ import pvtsearch
 
 HEAVY = ("torch", "torchvision", "fvcore", "optuna", "pandas", "plotly", "sqlalchemy")
 CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "analysis.closed_form", "analysis.table",
-        "analysis.metrics", "analysis.memory", "analysis.baseline_memory", "analysis.profile", "search.pareto",
+        "analysis.metrics", "analysis.conventions", "analysis.reproduction", "analysis.scaling",
+        "analysis.memory", "analysis.baseline_memory", "analysis.profile", "search.pareto",
         "search.problem", "search.completions", "search.decode")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock")
 
@@ -29,6 +30,8 @@ def modules_after(code: str) -> set[str]:
         "import pvtsearch",
         "from pvtsearch.cli import run; assert run(['--help']) == 0",
         "from pvtsearch.cli import run; assert run(['profile', 'pvt_small', '--against', 'resnet50']) == 0",
+        "from pvtsearch.cli import run; assert run(['profile', 'pvt_small', '--convention', 'paper_v2']) == 0",
+        "import tempfile; from pvtsearch.cli import run; assert run(['paper', '--out', tempfile.mkdtemp()]) == 0",
         "from pvtsearch.cli import run; assert run(['list']) == 0",
         "from pvtsearch.cli import run; assert run(['export', 'pvt_small']) == 0",
     ],

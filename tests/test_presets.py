@@ -1,4 +1,4 @@
-"""Presets are the published networks: their costs round to what the papers print."""
+"""Presets are the published networks. That their costs round to what the papers print: test_reproduction."""
 
 from __future__ import annotations
 
@@ -8,31 +8,14 @@ from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig
 from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
 
-PUBLISHED = [(name, row) for name, preset in PRESETS.items() for row in preset.published]
 # Printed parameters that the official code and its README contradict; see the presets' notes.
 MISPRINTED_PARAMS = {"pvt_v2_b0", "pvt_v2_b1"}
-# One step of the last digit that the papers print; two for the ResNets, whose rows the papers took from elsewhere
-# (ResNet-101 has 44.5 M parameters in torchvision, 44.7 M in print; ResNeXt101-64x4d 15.46 GMACs, 15.6 in print).
-PRINTED_STEP = 0.1
-
-
-def tolerance(name: str) -> float:
-    """In millions of parameters and in GMACs."""
-    return 2 * PRINTED_STEP if name.startswith("res") else PRINTED_STEP
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_named_by_their_key(name: str) -> None:
     """PRESETS[name].config.name == name."""
     assert PRESETS[name].config.name == name
-
-
-@pytest.mark.parametrize(
-    ("name", "params_m"), [(name, row.params_m) for name, row in PUBLISHED if name not in MISPRINTED_PARAMS]
-)
-def test_parameters_round_to_the_published_ones(name: str, params_m: float) -> None:
-    """To the last digit that the papers print."""
-    assert abs(network_cost(PRESETS[name].config, (224, 224)).total.params / 1e6 - params_m) < tolerance(name)
 
 
 @pytest.mark.parametrize("name", MISPRINTED_PARAMS)
@@ -42,12 +25,6 @@ def test_misprints_are_noted(name: str) -> None:
     params_m = round(network_cost(PRESETS[name].config, (224, 224)).total.params / 1e6, 1)
     assert params_m != row.params_m
     assert f"{params_m} M" in row.note
-
-
-@pytest.mark.parametrize(("name", "gmacs"), [(name, row.gmacs) for name, row in PUBLISHED])
-def test_macs_are_the_published_gflops(name: str, gmacs: float) -> None:
-    """The papers' "GFLOPs" are GMACs, to the last digit they print."""
-    assert abs(network_cost(PRESETS[name].config, (224, 224)).total.macs / 1e9 - gmacs) < tolerance(name)
 
 
 def test_stage_2_has_the_depth_of_the_code_not_of_the_misprint() -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from pvtsearch.analysis.closed_form import NetworkCost, pvt_cost
 from pvtsearch.analysis.dense import head_cost_of_levels
-from pvtsearch.analysis.layers import LayerCost, conv_norm, linear, total
+from pvtsearch.analysis.layers import LayerCost, conv_norm, conv_norm_relu, linear, total
 from pvtsearch.config import (
     DenseTask,
     ImageSize,
@@ -27,14 +27,14 @@ BASE_WIDTHS = (64, 128, 256, 512)
 
 
 def residual_branch(config: ResNetConfig, in_chans: int, base: int, *, entering: Grid, grid: Grid) -> LayerCost:
-    """The convolutions of one block; torchvision strides in the 3x3 (the first one of a basic block)."""
+    """The convolutions of one block, and the ReLU after it; torchvision strides in the (first) 3x3."""
     if config.block == "basic":
-        return conv_norm(in_chans, base, kernel=3, grid=grid) + conv_norm(base, base, kernel=3, grid=grid)
+        return conv_norm_relu(in_chans, base, kernel=3, grid=grid) + conv_norm_relu(base, base, kernel=3, grid=grid)
     width = base * config.width_per_group // 64 * config.groups
     return (
-        conv_norm(in_chans, width, kernel=1, grid=entering)
-        + conv_norm(width, width, kernel=3, grid=grid, groups=config.groups)
-        + conv_norm(width, base * config.expansion, kernel=1, grid=grid)
+        conv_norm_relu(in_chans, width, kernel=1, grid=entering)
+        + conv_norm_relu(width, width, kernel=3, grid=grid, groups=config.groups)
+        + conv_norm_relu(width, base * config.expansion, kernel=1, grid=grid)
     )
 
 
@@ -49,6 +49,12 @@ def resnet_stage(
     return first + (depth - 1) * residual_branch(config, out_chans, base, entering=grid, grid=grid)
 
 
+def resnet_stem(config: ResNetConfig, grid: Grid) -> LayerCost:
+    """A 7x7 convolution that writes `grid`, and the max pooling that reads it."""
+    convolution = conv_norm_relu(config.in_chans, STEM_CHANNELS, kernel=7, grid=grid)
+    return convolution + LayerCost(max_pool2d=STEM_CHANNELS * grid.tokens)
+
+
 def resnet_grids(image_size: ImageSize) -> tuple[Grid, ...]:
     """The grid of each stage: the stem quarters the input, every later stage halves."""
     grids = [halved(halved(Grid(*image_size)))]
@@ -60,7 +66,7 @@ def resnet_grids(image_size: ImageSize) -> tuple[Grid, ...]:
 def resnet_cost(config: ResNetConfig, image_size: ImageSize, task: NetworkTask = "classification") -> NetworkCost:
     """Cost of a ResNet at an input of (height, width); its stem counts in the first stage."""
     stem = halved(Grid(*image_size))
-    stages = [conv_norm(config.in_chans, STEM_CHANNELS, kernel=7, grid=stem)]
+    stages = [resnet_stem(config, stem)]
     entering, in_chans = halved(stem), STEM_CHANNELS
     for base, depth, grid in zip(BASE_WIDTHS, config.depths, resnet_grids(image_size), strict=True):
         stages.append(resnet_stage(config, in_chans, base, depth, entering=entering, grid=grid))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, assert_never
 
-from pvtsearch.analysis.layers import LayerCost, conv2d, layer_norm, linear, total
+from pvtsearch.analysis.layers import LayerCost, conv2d, layer_norm, linear, relu, total
 from pvtsearch.config import (
     Attention,
     ImageSize,
@@ -26,10 +26,14 @@ from pvtsearch.geometry import Grid, Number, patch_kernel, reduced_grid
 
 
 class Reduced(NamedTuple):
-    """What keys and values are made of: how many tokens, and what making them costs."""
+    """What keys and values are made of: how many tokens, what making them costs.
+
+    rectified: ReLUs that the stage's convolutional MLPs have before their convolution, 0 or 1.
+    """
 
     tokens: Number
     cost: LayerCost
+    rectified: int
 
 
 Reduction: TypeAlias = Callable[[Grid, Number], Reduced]
@@ -65,7 +69,7 @@ def spatial_reduction(sr_ratio: Number) -> Reduction:
     def reduce(grid: Grid, embed_dim: Number) -> Reduced:
         tokens = reduced_grid(grid, sr_ratio).tokens
         layers = conv2d(embed_dim, embed_dim, kernel=sr_ratio, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
-        return Reduced(tokens, ((sr_ratio > 1) * 1) * layers)
+        return Reduced(tokens, ((sr_ratio > 1) * 1) * layers, rectified=0)
 
     return reduce
 
@@ -77,7 +81,7 @@ def pooled_reduction(pool_size: Number) -> Reduction:
         tokens = pool_size * pool_size
         pool = LayerCost(adaptive_avg_pool2d=embed_dim * grid.tokens)
         layers = conv2d(embed_dim, embed_dim, kernel=1, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
-        return Reduced(tokens, pool + layers)
+        return Reduced(tokens, pool + layers, rectified=1)
 
     return reduce
 
@@ -110,24 +114,32 @@ def learned_position(embed_dim: Number, *, learned: Grid, grid: Grid, class_toke
     )
 
 
-def attention(embed_dim: Number, *, tokens: Number, reduced: Reduced, qkv_bias: bool) -> LayerCost:
-    """Queries from N tokens, keys and values from M reduced tokens; PVT v1, equations 1 to 3."""
+def attention(
+    embed_dim: Number, *, tokens: Number, reduced: Reduced, qkv_bias: bool, class_token: int = 0
+) -> LayerCost:
+    """Queries from N tokens, keys and values from M reduced tokens; PVT v1, equations 1 to 3.
+
+    class_token: how many tokens of N, and as many of M, are no place of the grid.
+    """
     query = linear(embed_dim, embed_dim, tokens=tokens, bias=qkv_bias)
     key_value = linear(embed_dim, 2 * embed_dim, tokens=reduced.tokens, bias=qkv_bias)
-    products = LayerCost(matmul=2 * tokens * reduced.tokens * embed_dim)
     output = linear(embed_dim, embed_dim, tokens=tokens)
-    return query + reduced.cost + key_value + products + output
+    products = 2 * tokens * reduced.tokens * embed_dim
+    of_grid = 2 * (tokens - class_token) * (reduced.tokens - class_token) * embed_dim
+    matmul = LayerCost(matmul=products, class_token_matmul=products - of_grid)
+    return query + reduced.cost + key_value + matmul + output
 
 
-def mlp(kind: Mlp, embed_dim: Number, mlp_width: Number, *, tokens: Number) -> LayerCost:
-    """Two linear layers; `conv` has a depthwise 3x3 convolution between them (PVT v2, section 3.3)."""
+def mlp(kind: Mlp, embed_dim: Number, mlp_width: Number, *, tokens: Number, rectified: int) -> LayerCost:
+    """Two linear layers; `conv` has a depthwise 3x3 convolution between them (PVT v2, section 3.3), or ReLU and it."""
     layers = linear(embed_dim, mlp_width, tokens=tokens) + linear(mlp_width, embed_dim, tokens=tokens)
     match kind:
         case "plain":
             return layers
         case "conv":
-            weights = 9 * mlp_width
-            return layers + LayerCost(params=weights + mlp_width, conv=weights * tokens)
+            weights, elements = 9 * mlp_width, mlp_width * tokens
+            depthwise = LayerCost(params=weights + mlp_width, conv=weights * tokens, conv_bias=elements)
+            return layers + rectified * relu(mlp_width, positions=tokens) + depthwise
         case _:
             assert_never(kind)
 
@@ -158,8 +170,8 @@ def stage_cost(
     reduced = reduced._replace(tokens=reduced.tokens + class_token)
     block = (
         2 * layer_norm(channels, tokens=tokens)
-        + attention(channels, tokens=tokens, reduced=reduced, qkv_bias=config.qkv_bias)
-        + mlp(config.mlp, channels, shape.mlp_width, tokens=tokens)
+        + attention(channels, tokens=tokens, reduced=reduced, qkv_bias=config.qkv_bias, class_token=class_token)
+        + mlp(config.mlp, channels, shape.mlp_width, tokens=tokens, rectified=reduced.rectified)
     )
     blocks: LayerCost = shape.depth * block
     cost += blocks

@@ -3,6 +3,7 @@
 They are sums over the four maps C2 to C5, and a map's part depends on that map's channels and grid alone: so a search
 can add it to the stage that makes the map. What all levels share (weights, P6, P7, region heads) counts with C5.
 Resizing, anchors, NMS and the sampling of region features are not counted. Formulas take ints or numpy arrays.
+ReLUs and upsampling are noted where mmdetection and mmsegmentation have modules for them, as the papers count them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from pvtsearch.analysis.layers import LayerCost, conv2d, conv_norm, linear, total
+from pvtsearch.analysis.layers import LayerCost, conv2d, conv_norm_relu, linear, relu, total
 from pvtsearch.config import DENSE_STAGES
 from pvtsearch.geometry import Grid, Number, halved
 from pvtsearch.heads import DenseHead, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
@@ -66,7 +67,8 @@ def retinanet_level(head: RetinaNetHead, index: int, channels: Number, grid: Gri
 def retinanet_head(head: RetinaNetHead, *, positions: Number) -> LayerCost:
     """Two towers of 3x3 convolutions, one to scores, one to boxes."""
     width = head.channels
-    tower: LayerCost = head.tower_depth * conv2d(width, width, kernel=3, positions=positions)
+    layer = conv2d(width, width, kernel=3, positions=positions) + relu(width, positions=positions)
+    tower: LayerCost = head.tower_depth * layer
     scores = conv2d(width, head.num_anchors * head.num_classes, kernel=3, positions=positions)
     boxes = conv2d(width, head.num_anchors * 4, kernel=3, positions=positions)
     return 2 * tower + scores + boxes
@@ -82,7 +84,7 @@ def mask_rcnn_level(head: MaskRCNNHead, index: int, channels: Number, grid: Grid
 
 
 def region_proposals(head: MaskRCNNHead, *, positions: Number) -> LayerCost:
-    """A 3x3 convolution, then 1x1 ones to objectness and boxes."""
+    """A 3x3 convolution, then 1x1 ones to objectness and boxes. Its ReLU is a function call, unseen by the papers."""
     hidden = conv2d(head.channels, head.channels, kernel=3, positions=positions)
     objectness = conv2d(head.channels, head.num_anchors, kernel=1, positions=positions)
     return hidden + objectness + conv2d(head.channels, head.num_anchors * 4, kernel=1, positions=positions)
@@ -94,6 +96,7 @@ def box_head(head: MaskRCNNHead) -> LayerCost:
     return (
         linear(head.channels * head.box_side * head.box_side, head.box_width, tokens=regions)
         + linear(head.box_width, head.box_width, tokens=regions)
+        + 2 * relu(head.box_width, positions=regions)
         + linear(head.box_width, head.num_classes + 1, tokens=regions)
         + linear(head.box_width, head.num_classes * 4, tokens=regions)
     )
@@ -102,10 +105,14 @@ def box_head(head: MaskRCNNHead) -> LayerCost:
 def mask_head(head: MaskRCNNHead) -> LayerCost:
     """3x3 convolutions, a transposed 2x2 one that doubles the side, and a mask per class."""
     positions = head.detections * head.mask_side * head.mask_side
-    tower: LayerCost = head.mask_depth * conv2d(head.channels, head.channels, kernel=3, positions=positions)
-    # A transposed convolution uses every weight once per place that it reads.
-    doubled = conv2d(head.channels, head.channels, kernel=2, positions=positions)
-    return tower + doubled + conv2d(head.channels, head.num_classes, kernel=1, positions=4 * positions)
+    width = head.channels
+    tower: LayerCost = head.mask_depth * (
+        conv2d(width, width, kernel=3, positions=positions) + relu(width, positions=positions)
+    )
+    # A transposed convolution uses every weight once per place that it reads, and its bias once per place it writes.
+    doubled = replace(conv2d(width, width, kernel=2, positions=positions), conv_bias=4 * width * positions)
+    doubled += relu(width, positions=4 * positions)
+    return tower + doubled + conv2d(width, head.num_classes, kernel=1, positions=4 * positions)
 
 
 def semantic_fpn_level(head: SemanticFPNHead, index: int, channels: Number, grid: Grid) -> LayerCost:
@@ -115,11 +122,12 @@ def semantic_fpn_level(head: SemanticFPNHead, index: int, channels: Number, grid
     """
     width, coarser = head.head_channels, LAST - index
     cost = pyramid_level(index, channels, head.channels, grid=grid)
-    cost += conv_norm(head.channels, width, kernel=3, grid=grid)
-    cost += LayerCost(upsample_bilinear2d=coarser * 4 * width * grid.tokens)
+    cost += conv_norm_relu(head.channels, width, kernel=3, grid=grid)
+    written = coarser * width * grid.tokens
+    cost += LayerCost(upsample_bilinear2d=4 * written, upsample=written)
     if index == 0:
         return cost + conv2d(width, head.num_classes, kernel=1, positions=grid.tokens)
-    passing: LayerCost = coarser * conv_norm(width, width, kernel=3, grid=grid)
+    passing: LayerCost = coarser * conv_norm_relu(width, width, kernel=3, grid=grid)
     return cost + passing
 
 

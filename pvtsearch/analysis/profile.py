@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pvtsearch.analysis.baselines import network_cost
+from pvtsearch.analysis.conventions import Convention, stated_operations
 from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
@@ -20,7 +21,8 @@ PEAKS = {"inference_peak_bytes": inference_memory, "training_peak_bytes": traini
 class Profile:
     """Cost of one network, for ONE image, and its peak memory in a setting, for the whole batch.
 
-    stages + head == total, of parameters and MACs; `against` holds ratios to other networks.
+    stages + head == total, of parameters and MACs; `against` holds ratios to other networks. stated_operations: the
+    total as the source named by `convention` would state it.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Profile:
     inference: PeakMemory | None  # none for a dense task: that closed form is not there yet
     training: PeakMemory | None
     against: Mapping[str, Mapping[str, float]]
+    convention: Convention | None = None
+    stated_operations: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of this network in `pvtsearch profile --format json`."""
@@ -48,6 +52,8 @@ class Profile:
             "head": dict(self.head),
             "by_operator": dict(self.by_operator),
         }
+        if self.stated_operations is not None:
+            entry["stated_operations"] = self.stated_operations
         if self.inference:
             entry["inference_peak_bytes"] = self.inference.peak_bytes
             entry["inference_peak_by_stage"] = [asdict(stage) for stage in self.inference.stages]
@@ -69,12 +75,13 @@ def profile(
     attention: AttentionKernel = "fused",
     optimizer: Optimizer = "adamw",
     against: Sequence[ModelConfig] = (),
+    convention: Convention | None = None,
 ) -> Profile:
     """What config costs, and its ratios against other networks.
 
     image_size: a side or (height, width), by default the network's own. batch_size, dtype, attention, optimizer: what
-    peak memory is computed for. Raises `ConfigError` where the input is too small for a network, or two of `against`
-    share a name.
+    peak memory is computed for. convention: whose total to state beside the MACs. Raises `ConfigError` where the
+    input is too small for a network, or two of `against` share a name.
     """
     size = height_and_width(config.image_size if image_size is None else image_size)
     if len({other.name for other in against}) < len(against):
@@ -96,6 +103,8 @@ def profile(
         inference=None if is_dense(task) else inference_memory(config, size, task, setting),
         training=None if is_dense(task) else training_memory(config, size, task, setting),
         against={other.name: _ratios(config, other, size, task, setting) for other in against},
+        convention=convention,
+        stated_operations=None if convention is None else stated_operations(total, convention, task),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, assert_never
 
 import typer
 
+from pvtsearch.analysis.conventions import MEANINGS, Convention
 from pvtsearch.analysis.memory import Dtype, Optimizer
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.peak import PeakMemory
@@ -38,6 +39,7 @@ def profile(
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
     optimizer: Annotated[Optimizer, typer.Option(help="What trains, for peak memory of a training step.")] = "adamw",
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
+    convention: Annotated[Convention | None, typer.Option(help="Whose total of operations to print too.")] = None,
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
     """Parameters, MACs and peak memory by stage: exact, at once, for any input size."""
@@ -54,6 +56,7 @@ def profile(
             attention=attention,
             optimizer=optimizer,
             against=others,
+            convention=convention,
         )
         for config in loaded
     ]
@@ -93,6 +96,7 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
         "attention": first.setting.attention,
         "optimizer": first.setting.optimizer,
         "task": first.task,
+        **({"convention": first.convention} if first.convention else {}),
         "models": [each.to_dict() for each in profiles],
     }
 
@@ -106,12 +110,14 @@ def network_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
             one.name,
             f"{one.params:,}",
             f"{one.macs:,}",
+            *([f"{one.stated_operations:,}"] if one.convention else []),
             *(mebibytes(memory.peak_bytes) for memory in memories(one)),
             *(verdict(one.against[other][metric]) for other, metric in compared),
         ]
         for one in profiles
     ]
-    header = ["network", "params", "MACs", *MEMORY_COLUMNS[: len(memories(profiles[0]))], *ratios]
+    stated = [f"by {profiles[0].convention}"] if profiles[0].convention else []
+    header = ["network", "params", "MACs", *stated, *MEMORY_COLUMNS[: len(memories(profiles[0]))], *ratios]
     return header, body
 
 
@@ -173,6 +179,8 @@ def flat_row(one: Profile) -> dict[str, object]:
     for part, params, macs in parts(one):
         name = part.replace(" ", "_")
         row |= {f"{name}_params": params, f"{name}_macs": macs}
+    if one.convention:
+        row["stated_operations"] = one.stated_operations
     row |= {name: memory.peak_bytes for name, memory in zip(PEAKS, memories(one), strict=False)}
     row |= one.by_operator
     for other, ratios in one.against.items():
@@ -198,6 +206,8 @@ def footnote(profiles: list[Profile]) -> str:
         f"Closed form, exact, for one image of {height}x{width}, task {profiles[0].task}. "
         "MACs are multiply-accumulates of convolutions, linear layers and attention products; nearly the papers' FLOPs."
     )
+    if profiles[0].convention:
+        text += f"\nBy {profiles[0].convention}: {MEANINGS[profiles[0].convention]}."
     if profiles[0].inference is None:
         return text
     return (

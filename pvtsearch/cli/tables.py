@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, assert_never
 
+from pvtsearch.report.markdown import holds_numbers, markdown
+
 WIDEST = 1000  # columns: a terminal may break a line, a table never cuts a number
 
 
@@ -30,13 +32,6 @@ def print_csv(rows: Sequence[dict[str, object]]) -> None:
     writer.writerows(rows)
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table."""
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return [f"| {' | '.join(row)} |" for row in (header, rule, *escaped)]
-
-
 def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich import box
     from rich.console import Console
@@ -45,8 +40,7 @@ def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(header):
-        numbers = position > 0 and all(not row[position] or row[position][0].isdigit() for row in rows)
-        table.add_column(Text(name), justify="right" if numbers else "left")
+        table.add_column(Text(name), justify="right" if holds_numbers(rows, position) else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console(width=WIDEST, file=io.StringIO())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -17,6 +17,7 @@ from pvtsearch.records import SearchResult
 from pvtsearch.report import quantities
 from pvtsearch.report.figures import FIGURES
 from pvtsearch.report.rows import ReportRows, report_rows
+from pvtsearch.report.templates import environment
 from pvtsearch.serialize import dump_config
 
 MAX_TABLE_ROWS = 500
@@ -108,10 +109,7 @@ def asset(name: str) -> Markup:
 
 
 def _environment() -> Environment:
-    loader = PackageLoader("pvtsearch", "report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    filled = environment()
     for name in ("readable", "exact", "exact_with_unit", "label", "magnitude", "percent", "plural"):
-        environment.filters[name] = getattr(quantities, name)
-    return environment
+        filled.filters[name] = getattr(quantities, name)
+    return filled
