@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
-from pvtsearch.config import PVTConfig
+from pvtsearch.analysis.memory import ELEMENT_BYTES, MemorySetting
+from pvtsearch.config import DenseTask, PVTConfig, ResNetConfig
 from pvtsearch.verification import Case, draw_case
 
 
@@ -17,3 +20,36 @@ def cases(draw: st.DrawFn) -> Case:
 def configs() -> st.SearchStrategy[PVTConfig]:
     """A small legal network, 1 to 6 stages, parts of both versions mixed."""
     return cases().map(lambda case: case.config)
+
+
+@st.composite
+def dense_cases(draw: st.DrawFn) -> Case:
+    """A network of four stages of any kind, an odd input size and a dense task."""
+    return draw_case(lambda options: draw(st.sampled_from(options)), stage_counts=(4,), tasks=get_args(DenseTask))
+
+
+def memory_settings() -> st.SearchStrategy[MemorySetting]:
+    """Batches of 1 to 8, every dtype, both kinds of attention."""
+    return st.builds(
+        MemorySetting,
+        batch_size=st.integers(1, 8),
+        dtype=st.sampled_from(list(ELEMENT_BYTES)),
+        attention=st.sampled_from(["fused", "explicit"]),
+    )
+
+
+@st.composite
+def resnets(draw: st.DrawFn) -> ResNetConfig:
+    """A shallow ResNet or ResNeXt of every kind."""
+    block, groups, width = draw(
+        st.sampled_from([("basic", 1, 64), ("bottleneck", 1, 64), ("bottleneck", 2, 8), ("bottleneck", 32, 4)])
+    )
+    return ResNetConfig(
+        name="random",
+        block=block,
+        depths=draw(st.tuples(*[st.integers(1, 3)] * 4)),
+        groups=groups,
+        width_per_group=width,
+        num_classes=draw(st.sampled_from((0, 1, 10))),
+        in_chans=draw(st.sampled_from((1, 3))),
+    )

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_spaces import every_config
+from strategies import dense_cases
 from torch import Tensor, nn
 
 from pvtsearch.analysis.baselines import network_cost
@@ -32,7 +33,7 @@ from pvtsearch.published import PUBLISHED_DENSE, PublishedDense
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.problem import Problem, StageLimit
 from pvtsearch.space import SearchSpace, StageKnobs
-from pvtsearch.verification import Case, draw_case, verify
+from pvtsearch.verification import Case, verify
 
 DENSE_TASKS: tuple[DenseTask, ...] = get_args(DenseTask)
 REGIONS = MaskRCNNHead().region_shapes
@@ -78,12 +79,6 @@ def size_of(task: DenseTask) -> tuple[int, int]:
 
 def inputs_after_the_image(task: Task) -> tuple[tuple[int, ...], ...]:
     return REGIONS if task == "mask_rcnn" else ()
-
-
-@st.composite
-def dense_cases(draw: st.DrawFn) -> Case:
-    """A network of four stages of any kind, an odd input size and a dense task."""
-    return draw_case(lambda options: draw(st.sampled_from(options)), stage_counts=(4,), tasks=DENSE_TASKS)
 
 
 @pytest.mark.parametrize(("name", "task"), GOLDEN)

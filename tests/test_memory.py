@@ -10,12 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import cases
+from strategies import cases, memory_settings, resnets
 
 from pvtsearch.analysis.baseline_memory import inference_memory
 from pvtsearch.analysis.live_bytes import inference_peak_bytes
 from pvtsearch.analysis.memory import (
-    ELEMENT_BYTES,
     MemorySetting,
     MemoryShape,
     pooled_reduction,
@@ -42,37 +41,10 @@ from pvtsearch.presets import PRESETS
 from pvtsearch.verification import Case, random_cases
 
 
-def memory_settings() -> st.SearchStrategy[MemorySetting]:
-    """Batches of 1 to 8, every dtype, both kinds of attention."""
-    return st.builds(
-        MemorySetting,
-        batch_size=st.integers(1, 8),
-        dtype=st.sampled_from(list(ELEMENT_BYTES)),
-        attention=st.sampled_from(["fused", "explicit"]),
-    )
-
-
 def spans() -> st.SearchStrategy[Span]:
     """What a sequence of storages leaves."""
     sizes = st.integers(0, 100)
     return st.lists(sizes.map(allocate) | sizes.map(release), max_size=5).map(sequence)
-
-
-@st.composite
-def resnets(draw: st.DrawFn) -> ResNetConfig:
-    """A shallow ResNet or ResNeXt of every kind."""
-    block, groups, width = draw(
-        st.sampled_from([("basic", 1, 64), ("bottleneck", 1, 64), ("bottleneck", 2, 8), ("bottleneck", 32, 4)])
-    )
-    return ResNetConfig(
-        name="random",
-        block=block,
-        depths=draw(st.tuples(*[st.integers(1, 3)] * 4)),
-        groups=groups,
-        width_per_group=width,
-        num_classes=draw(st.sampled_from((0, 1, 10))),
-        in_chans=draw(st.sampled_from((1, 3))),
-    )
 
 
 def observed(config: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting) -> int:

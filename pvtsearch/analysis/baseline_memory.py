@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import get_args
 
 from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS, network_cost
 from pvtsearch.analysis.memory import MemorySetting, Part, pvt_parts
 from pvtsearch.analysis.spans import Span, allocate, passing, release
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, ResNetConfig, check_choice
-from pvtsearch.geometry import Grid, halved
+from pvtsearch.geometry import Grid, Number, halved
 
 INDEX_BYTES = 8  # max pooling notes in int64 where each maximum was; BatchNorm counts its batches in one
 
 
 @dataclass(frozen=True)
 class StagePeak:
-    """The highest point of a stage, all that is held counted, and the part of the stage that reaches it first."""
+    """The highest point of a stage, all that is held counted, and the part of the stage that reaches it first.
+
+    peak_bytes: an integer for an input, a polynomial in its height and width for a formula.
+    """
 
     name: str
     part: str
-    peak_bytes: int
+    peak_bytes: Number
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class PeakMemory:
     @property
     def peak_bytes(self) -> int:
         """The peak of the network."""
-        return max(stage.peak_bytes for stage in self.stages)
+        peak: int = max(stage.peak_bytes for stage in self.stages)
+        return peak
 
     @property
     def where(self) -> str:
@@ -143,17 +148,23 @@ def inference_memory(
         stages = pvt_parts(config, image_size, task, setting)
     else:
         stages = resnet_parts(config, image_size, task, setting)
-    params = network_cost(config, image_size, task).total.params * setting.element_bytes
-    buffers = buffers_bytes(config, setting)
-    images = setting.batch_bytes(config.in_chans * image_size[0] * image_size[1])
-    names = [f"stage {number}" for number in range(1, len(stages))]
-    return PeakMemory(params, buffers, images, tuple(_peaks([*names, "head"], stages, params + buffers + images)))
+    held = held_throughout(config, network_cost(config, image_size, task).total.params, Grid(*image_size), setting)
+    peaks = groupby(part_peaks(stages, sum(held)), key=attrgetter("name"))
+    return PeakMemory(*held, tuple(max(stage, key=attrgetter("peak_bytes")) for _, stage in peaks))
 
 
-def _peaks(names: list[str], stages: tuple[tuple[Part, ...], ...], held: int) -> Iterator[StagePeak]:
+def held_throughout(
+    config: ModelConfig, params: int, entering: Grid, setting: MemorySetting
+) -> tuple[int, int, Number]:
+    """Bytes of parameters, buffers and input, which are held from start to end."""
+    images = setting.batch_bytes(config.in_chans * entering.tokens)
+    return params * setting.element_bytes, buffers_bytes(config, setting), images
+
+
+def part_peaks(stages: Sequence[Sequence[Part]], held: Number) -> Iterator[StagePeak]:
+    """The highest point of every part in order, the head's last, beside what is held throughout."""
+    names = [*(f"stage {number}" for number in range(1, len(stages))), "head"]
     for name, parts in zip(names, stages, strict=True):
-        reached = []
         for part, span in parts:
-            reached.append(StagePeak(name, part, held + span.peak))
+            yield StagePeak(name, part, held + span.peak)
             held += span.held
-        yield max(reached, key=lambda peak: peak.peak_bytes)
