@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -18,8 +19,10 @@ from torch import Tensor, nn
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_macs_on_meta, count_params
 from pvtsearch.analysis.dense import head_cost_of_levels, level_cost
+from pvtsearch.analysis.formula import formula
 from pvtsearch.analysis.metrics import analytic_cost
 from pvtsearch.analysis.table import head_costs
+from pvtsearch.cli import run
 from pvtsearch.config import DenseTask, PVTConfig, ResNetConfig, SpatialReduction, StageConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError
@@ -219,6 +222,20 @@ def test_other_numbers_of_stages_are_refused(name: str, task: DenseTask) -> None
         build_model(config, task=task)
     assert str(closed.value) == str(built.value)
     assert "\n" not in str(built.value)
+
+
+def test_trans2seg_is_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """In Python and on the command line, in one line; an unknown task is refused with the known ones."""
+    for call in (partial(network_cost, SMALL, (64, 64)), partial(build_model, SMALL), partial(formula, SMALL)):
+        with pytest.raises(ConfigError, match="task trans2seg is not built: PVT v1 does not print its sizes"):
+            call(task="trans2seg")
+        with pytest.raises(ConfigError, match=r"task must be classification or .* or detr, got 'trans'"):
+            call(task="trans")
+    for command in ("profile", "formula", "verify"):
+        assert run([command, "pvt_small", "--task", "trans2seg"]) == 2
+        complaint = capsys.readouterr().err
+        assert "'--task': task trans2seg is not built" in complaint
+        assert complaint.count("\n") == 1
 
 
 def test_build_pvt_leaves_dense_tasks_to_build_model() -> None:

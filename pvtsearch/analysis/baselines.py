@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from pvtsearch.analysis.closed_form import NetworkCost, pvt_cost
 from pvtsearch.analysis.dense import head_cost_of_levels
 from pvtsearch.analysis.layers import LayerCost, conv_norm, linear, total
@@ -15,8 +13,8 @@ from pvtsearch.config import (
     PVTConfig,
     ResNetConfig,
     Task,
-    check_choice,
     check_pyramid,
+    check_task,
     is_dense,
 )
 from pvtsearch.geometry import Grid, halved
@@ -93,7 +91,7 @@ def dense_cost(config: ModelConfig, image_size: ImageSize, task: DenseTask) -> N
 
 def network_cost(config: ModelConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
     """Cost of any network the project knows, at an input of (height, width)."""
-    check_choice("task", task, get_args(Task))
+    check_task(task)
     if is_dense(task):
         return dense_cost(config, image_size, task)
     if isinstance(config, PVTConfig):

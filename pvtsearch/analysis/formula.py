@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import get_args
 
 from pvtsearch.analysis.baselines import level_shapes, resnet_cost
 from pvtsearch.analysis.closed_form import cost_on_grids
@@ -20,7 +19,7 @@ from pvtsearch.config import (
     PVTConfig,
     SpatialReduction,
     Task,
-    check_choice,
+    check_task,
     is_dense,
 )
 from pvtsearch.geometry import Grid
@@ -80,7 +79,7 @@ def formula(
 
     batch_size, dtype, attention: what peak memory is computed for. Raises `ConfigError` for what no task is or can do.
     """
-    check_choice("task", task, get_args(Task))
+    check_task(task)
     setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention)
     step = divisor(config, task)
     entering = Grid(step * HEIGHT, step * WIDTH)

@@ -12,7 +12,8 @@ from pvtsearch.analysis.formula import formula as formula_of
 from pvtsearch.analysis.memory import Dtype
 from pvtsearch.analysis.memory_formula import MemoryFormula
 from pvtsearch.analysis.polynomials import Polynomial
-from pvtsearch.config import AttentionKernel, Task
+from pvtsearch.cli import values
+from pvtsearch.config import AttentionKernel
 from pvtsearch.serialize import load_config
 
 SHOWN_SIDES = (224, 512, 1024, 2048)
@@ -20,7 +21,7 @@ SHOWN_SIDES = (224, 512, 1024, 2048)
 
 def formula(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A preset or a YAML file.")],
-    task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
+    task: values.TaskOption = "classification",
     batch_size: Annotated[int, typer.Option(help="Images that peak memory is computed for.")] = 1,
     dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",

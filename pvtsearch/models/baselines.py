@@ -15,6 +15,7 @@ from pvtsearch.config import (
     ResNetConfig,
     Task,
     check_pyramid,
+    check_task,
     is_dense,
 )
 from pvtsearch.heads import DENSE_HEADS
@@ -102,6 +103,7 @@ def build_model(config: ModelConfig, *, task: Task = "classification", attention
 
     Raises `InputError` where a task's parts come from an extra that is not installed.
     """
+    check_task(task)
     if is_dense(task):
         if isinstance(config, PVTConfig):
             check_pyramid(task, len(config.stages))
