@@ -11,8 +11,8 @@ import pvtsearch
 
 HEAVY = ("torch", "torchvision", "fvcore", "optuna", "pandas", "plotly", "sqlalchemy")
 CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "analysis.closed_form", "analysis.table",
-        "analysis.metrics", "analysis.memory", "analysis.baseline_memory", "analysis.profile", "search.pareto",
-        "search.problem", "search.completions", "search.decode")  # fmt: skip
+        "analysis.metrics", "analysis.formula", "analysis.memory", "analysis.baseline_memory", "analysis.profile",
+        "search.pareto", "search.problem", "search.completions", "search.decode")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock")
 
 
@@ -29,6 +29,7 @@ def modules_after(code: str) -> set[str]:
         "import pvtsearch",
         "from pvtsearch.cli import run; assert run(['--help']) == 0",
         "from pvtsearch.cli import run; assert run(['profile', 'pvt_small', '--against', 'resnet50']) == 0",
+        "from pvtsearch.cli import run; assert run(['formula', 'pvt_small']) == 0",
         "from pvtsearch.cli import run; assert run(['list']) == 0",
         "from pvtsearch.cli import run; assert run(['export', 'pvt_small']) == 0",
     ],
