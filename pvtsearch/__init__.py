@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pvtsearch.analysis.formula import formula
     from pvtsearch.analysis.profile import Profile, profile
     from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig, SpatialReduction, StageConfig
     from pvtsearch.cost import Budget
@@ -35,6 +36,7 @@ _HOMES = {
     "build_model": "models.baselines",
     "build_pvt": "models.pvt",
     "dump_config": "serialize",
+    "formula": "analysis.formula",
     "load_config": "serialize",
     "load_space": "serialize_space",
     "load_weights": "models.weights",
@@ -57,6 +59,7 @@ __all__ = [
     "build_model",
     "build_pvt",
     "dump_config",
+    "formula",
     "load_config",
     "load_space",
     "load_weights",

@@ -1,14 +1,14 @@
 """Shape arithmetic of pyramids, shared by the models and the closed forms.
 
 Every function is plain arithmetic on its arguments: Python ints for one network, numpy
-integer arrays for many, sympy symbols for a formula.
+integer arrays for many, polynomials for a formula.
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias, assert_never
 
-Number: TypeAlias = Any  # an int, a numpy integer array or a sympy expression
+Number: TypeAlias = Any  # an int, a numpy integer array, or a polynomial or other symbolic expression
 PatchEmbed: TypeAlias = Literal["plain", "overlap"]
 
 

@@ -1,7 +1,8 @@
 """Necks and heads of the dense tasks as plain data, with the sizes of the official PVT configurations.
 
 RetinaNet (arXiv 1708.02002) and Mask R-CNN (arXiv 1703.06870) on COCO as mmdetection builds them, Semantic FPN
-(arXiv 1901.02446) on ADE20K as mmsegmentation builds it. `num_classes` here is the task's own: a network
+(arXiv 1901.02446) on ADE20K as mmsegmentation builds it, DETR (arXiv 2005.12872) on COCO as its authors build it.
+`num_classes` here is the task's own: a network
 configuration's belongs to classification.
 """
 
@@ -58,10 +59,28 @@ class SemanticFPNHead:
     num_classes: int = 150
 
 
-DenseHead: TypeAlias = RetinaNetHead | MaskRCNNHead | SemanticFPNHead
+@dataclass(frozen=True)
+class DETRHead:
+    """A 1x1 convolution of C5 to `width` channels, a transformer of encoder and decoder, heads on every query.
+
+    num_queries: the boxes that an image can have. num_classes: COCO's ids, with the gaps between them; background
+    comes on top.
+    """
+
+    width: int = 256
+    num_heads: int = 8
+    mlp_width: int = 2048
+    encoder_depth: int = 6
+    decoder_depth: int = 6
+    num_queries: int = 100
+    num_classes: int = 91
+
+
+DenseHead: TypeAlias = RetinaNetHead | MaskRCNNHead | SemanticFPNHead | DETRHead
 
 DENSE_HEADS: dict[DenseTask, DenseHead] = {
     "retinanet": RetinaNetHead(),
     "mask_rcnn": MaskRCNNHead(),
     "semantic_fpn": SemanticFPNHead(),
+    "detr": DETRHead(),
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from hypothesis import strategies as st
 
 from pvtsearch.analysis.memory import ELEMENT_BYTES, MemorySetting
-from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig, StageConfig
+from pvtsearch.config import DenseTask, PooledReduction, PVTConfig, ResNetConfig, StageConfig
 from pvtsearch.verification import Case, draw_case
 
 
@@ -20,6 +21,12 @@ def cases(draw: st.DrawFn) -> Case:
 def configs() -> st.SearchStrategy[PVTConfig]:
     """A small legal network, 1 to 6 stages, parts of both versions mixed."""
     return cases().map(lambda case: case.config)
+
+
+@st.composite
+def dense_cases(draw: st.DrawFn) -> Case:
+    """A network of four stages of any kind, an odd input size and a dense task."""
+    return draw_case(lambda options: draw(st.sampled_from(options)), stage_counts=(4,), tasks=get_args(DenseTask))
 
 
 def memory_settings() -> st.SearchStrategy[MemorySetting]:

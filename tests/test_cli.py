@@ -168,7 +168,7 @@ MALFORMED = {
     "profile pvt_small --image-size 224by224": "--image-size must be a side such as 224",
     "profile pvt_small --image-size 0": "sides of 1 to 1,000,000",
     "profile pvt_small --image-size 16": "stages[0]: sr_ratio 8 needs a grid of at least 8x8, got 4x4",
-    "profile pvt_small --task detection": "'detection' is not one of",
+    "profile pvt_small --task detection": "or detr, got 'detection'",
     "profile pvt_small --batch-size 0": "batch_size must be an integer of at least 1, got 0",
     "profile pvt_small --dtype float64": "'float64' is not one of",
     "profile pvt_small --attention flash": "'flash' is not one of",

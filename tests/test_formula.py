@@ -3,42 +3,156 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import cases
+from strategies import cases, dense_cases, memory_settings, resnets
 
-from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.formula import Formula, Polynomial, divisor, formula
+from pvtsearch.analysis.formula import Formula, divisor, formula
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.peak import inference_memory
+from pvtsearch.analysis.polynomials import Polynomial
+from pvtsearch.analysis.profile import profile
 from pvtsearch.cli import run
-from pvtsearch.config import NetworkTask
+from pvtsearch.config import (
+    DENSE_STAGES,
+    AttentionKernel,
+    ImageSize,
+    ModelConfig,
+    PVTConfig,
+    ResNetConfig,
+    StageConfig,
+    Task,
+    is_dense,
+)
+from pvtsearch.errors import ConfigError
 from pvtsearch.presets import PRESETS
+from pvtsearch.serialize import dump_config
 from pvtsearch.verification import Case
 
-TASKS: tuple[NetworkTask, ...] = ("classification", "backbone")
+
+def assert_formula_is_profile(config: ModelConfig, task: Task, setting: MemorySetting, size: ImageSize) -> None:
+    """Parameters, MACs, attention products and, where there is a closed form, peak memory and where it is reached."""
+    kind: dict[str, Any] = asdict(setting)
+    one, profiled = formula(config, task=task, **kind), profile(config, image_size=size, task=task, **kind)
+    assert (one.params, one.macs.at(size)) == (profiled.params, profiled.macs)
+    assert one.matmul.at(size) == profiled.by_operator.get("matmul", 0)
+    assert (one.memory is None) == (profiled.inference is None)
+    if one.memory and profiled.inference:
+        assert one.memory.peak_bytes(size) == profiled.inference.peak_bytes
+        if size not in one.memory.exceptions:
+            peaks = [peak for peak in one.memory.peaks if peak.peak_bytes.at(size) == profiled.inference.peak_bytes]
+            assert profiled.inference.where in [f"{peak.name}, {peak.part}" for peak in peaks]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", get_args(Task))
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_formula_of_every_preset_equals_its_profile(name: str, task: NetworkTask) -> None:
-    """At five sizes, none of them square, MACs, attention products and parameters are equal as integers."""
+def test_the_formula_of_every_preset_equals_its_profile(name: str, task: Task) -> None:
+    """At five sizes, one of them the papers', equal as integers."""
     config = PRESETS[name].config
-    one = formula(config, task=task)
-    for multiple in (1, 2, 3, 7, 25):
-        size = (one.divisor * multiple, one.divisor * (multiple + 1))
-        cost = network_cost(config, size, task).total
-        assert (one.macs.at(size), one.matmul.at(size), one.params) == (cost.macs, cost.matmul, cost.params)
+    if is_dense(task) and isinstance(config, PVTConfig) and len(config.stages) != DENSE_STAGES:
+        with pytest.raises(ConfigError, match="needs a network of 4 stages"):
+            formula(config, task=task)
+        return
+    step = divisor(config, task)
+    for size in ((step, step), (step, 2 * step), (224, 224), (7 * step, 3 * step), (25 * step, 42 * step)):
+        if size[0] % step == 0:
+            assert_formula_is_profile(config, task, MemorySetting(), size)
 
 
-@settings(max_examples=40, deadline=None)
-@given(case=cases(), height=st.integers(1, 4), width=st.integers(1, 4))
-def test_the_formula_of_any_network_equals_its_profile(case: Case, height: int, width: int) -> None:
-    """Every kind of network, at every multiple of its divisor."""
-    one = formula(case.config, task=case.task)
-    size = (one.divisor * height, one.divisor * width)
-    cost = network_cost(case.config, size, case.task).total
-    assert (one.macs.at(size), one.matmul.at(size), one.params) == (cost.macs, cost.matmul, cost.params)
+def test_pvt_small_at_five_sizes() -> None:
+    """What `pvtsearch formula pvt_small` prints is what `pvtsearch profile pvt_small` says, its own size among them."""
+    for size in ((224, 224), (32, 32), (512, 512), (800, 1344), (2048, 1024)):
+        for attention in get_args(AttentionKernel):
+            setting = MemorySetting(batch_size=8, dtype="bfloat16", attention=attention)
+            assert_formula_is_profile(PRESETS["pvt_small"].config, "classification", setting, size)
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases(), setting=memory_settings(), height=st.integers(1, 4), width=st.integers(1, 4))
+def test_the_formula_of_any_network_equals_its_profile(
+    case: Case, setting: MemorySetting, height: int, width: int
+) -> None:
+    """Every kind of pyramid, batch, dtype and attention, at every multiple of its divisor."""
+    step = divisor(case.config)
+    assert_formula_is_profile(case.config, case.task, setting, (step * height, step * width))
+
+
+def sizes_made_for(config: PVTConfig, step: int) -> Iterator[ImageSize]:
+    """Inputs whose sides are multiples of step and at which some stage's position embedding is not interpolated."""
+    stride = 1
+    for stage, learned in zip(config.stages, config.grids((config.image_size, config.image_size)), strict=True):
+        stride *= stage.patch_size
+        if learned.height * stride % step == 0:
+            yield learned.height * stride, learned.width * stride
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases(), setting=memory_settings())
+def test_the_formula_holds_where_something_is_different(case: Case, setting: MemorySetting) -> None:
+    """At the sizes that learned positions are made for, and at the smallest, where a stage may have a single token."""
+    step = divisor(case.config)
+    for size in ((step, step), *sizes_made_for(case.config, step)):
+        assert_formula_is_profile(case.config, case.task, setting, size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=dense_cases(), height=st.integers(1, 3), width=st.integers(1, 3))
+def test_the_formula_of_a_dense_task_equals_its_profile(case: Case, height: int, width: int) -> None:
+    """Necks and heads too, on any network of four stages."""
+    step = divisor(case.config, case.task)
+    assert_formula_is_profile(case.config, case.task, MemorySetting(), (step * height, step * width))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    config=resnets(),
+    setting=memory_settings(),
+    task=st.sampled_from(get_args(Task)),
+    height=st.integers(1, 4),
+    width=st.integers(1, 4),
+)
+def test_the_formula_of_a_resnet_equals_its_profile(
+    config: ResNetConfig, setting: MemorySetting, task: Task, height: int, width: int
+) -> None:
+    """ResNets and ResNeXts of every kind."""
+    step = divisor(config, task)
+    assert_formula_is_profile(config, task, setting, (step * height, step * width))
+
+
+def test_a_size_where_the_peak_is_another_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A ViT on a single patch needs no copy to put its heads side by side."""
+    config = PVTConfig(
+        stages=(StageConfig(2, 16, 1, 2, 0.75),), image_size=16, num_classes=0, pool="mean", patch_norm=False
+    )
+    memory = formula(config, attention="explicit").memory
+    assert memory
+    exact = inference_memory(config, (2, 2), setting=MemorySetting(attention="explicit")).peak_bytes
+    assert memory.exceptions == {(2, 2): exact}
+    assert exact < max(peak.peak_bytes.at((2, 2)) for peak in memory.peaks)
+    (tmp_path / "vit.yaml").write_text(dump_config(config), encoding="utf-8")
+    assert run(["formula", str(tmp_path / "vit.yaml"), "--attention", "explicit"]) == 0
+    assert f"but {exact:,} at 2x2, where a stage has a single token" in capsys.readouterr().out
+
+
+def test_the_peak_of_pvt_small_by_hand() -> None:
+    """It lies in stage 1's MLP, where GELU runs.
+
+    All weights; for 4 x 4 pixels the 48 numbers of the input, the token before and after attention and after the norm,
+    64 channels each, and 512 hidden channels before and after GELU.
+    """
+    memory = formula(PRESETS["pvt_small"].config).memory
+    assert memory
+    (peak,) = memory.peaks
+    assert (peak.name, peak.part) == ("stage 1", "mlp")
+    params = formula(PRESETS["pvt_small"].config).params
+    assert peak.peak_bytes.terms == {(1, 1): Fraction(4 * (48 + 3 * 64 + 1024), 16), (0, 0): 4 * params}
 
 
 @settings(max_examples=20, deadline=None)

@@ -11,9 +11,9 @@ import pvtsearch
 
 HEAVY = ("torch", "torchvision", "fvcore", "optuna", "pandas", "plotly", "sqlalchemy")
 CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "analysis.closed_form", "analysis.table",
-        "analysis.metrics", "analysis.conventions", "analysis.reproduction", "analysis.scaling",
-        "analysis.memory", "analysis.baseline_memory", "analysis.profile", "search.pareto",
-        "search.problem", "search.completions", "search.decode")  # fmt: skip
+        "analysis.metrics", "analysis.conventions", "analysis.reproduction", "analysis.scaling", "analysis.formula",
+        "analysis.memory", "analysis.training", "analysis.peak", "analysis.profile",
+        "search.pareto", "search.problem", "search.completions", "search.decode")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock")
 
 
@@ -32,6 +32,7 @@ def modules_after(code: str) -> set[str]:
         "from pvtsearch.cli import run; assert run(['profile', 'pvt_small', '--against', 'resnet50']) == 0",
         "from pvtsearch.cli import run; assert run(['profile', 'pvt_small', '--convention', 'paper_v2']) == 0",
         "import tempfile; from pvtsearch.cli import run; assert run(['paper', '--out', tempfile.mkdtemp()]) == 0",
+        "from pvtsearch.cli import run; assert run(['formula', 'pvt_small']) == 0",
         "from pvtsearch.cli import run; assert run(['list']) == 0",
         "from pvtsearch.cli import run; assert run(['export', 'pvt_small']) == 0",
     ],

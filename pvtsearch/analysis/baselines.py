@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from pvtsearch.analysis.closed_form import NetworkCost, pvt_cost
 from pvtsearch.analysis.dense import head_cost_of_levels
 from pvtsearch.analysis.layers import LayerCost, conv_norm, conv_norm_relu, linear, total
@@ -15,8 +13,8 @@ from pvtsearch.config import (
     PVTConfig,
     ResNetConfig,
     Task,
-    check_choice,
     check_pyramid,
+    check_task,
     is_dense,
 )
 from pvtsearch.geometry import Grid, halved
@@ -79,21 +77,27 @@ def resnet_cost(config: ResNetConfig, image_size: ImageSize, task: NetworkTask =
     return NetworkCost((total(stages[:2]), *stages[2:]), head)
 
 
-def dense_cost(config: ModelConfig, image_size: ImageSize, task: DenseTask) -> NetworkCost:
-    """Cost of a dense task: the stages of the backbone, and its neck and heads as the head."""
+def level_shapes(config: ModelConfig, entering: Grid, task: DenseTask) -> tuple[list[int], tuple[Grid, ...]]:
+    """Channels and grids of the maps C2 to C5 for an input that enters, in numbers or polynomials.
+
+    Raises `ConfigError` where the network has other maps.
+    """
     if isinstance(config, PVTConfig):
         check_pyramid(task, len(config.stages))
-        backbone = pvt_cost(config, image_size, "backbone")
-        channels, grids = [stage.embed_dim for stage in config.stages], config.grids(image_size)
-    else:
-        backbone = resnet_cost(config, image_size, "backbone")
-        channels, grids = [base * config.expansion for base in BASE_WIDTHS], resnet_grids(image_size)
-    return NetworkCost(backbone.stages, head_cost_of_levels(DENSE_HEADS[task], channels, grids))
+        return [stage.embed_dim for stage in config.stages], config.grids_of(entering)
+    return [base * config.expansion for base in BASE_WIDTHS], resnet_grids(entering)
+
+
+def dense_cost(config: ModelConfig, image_size: ImageSize, task: DenseTask) -> NetworkCost:
+    """Cost of a dense task: the stages of the backbone, and its neck and heads as the head."""
+    shapes = level_shapes(config, Grid(*image_size), task)
+    backbone = network_cost(config, image_size, "backbone")
+    return NetworkCost(backbone.stages, head_cost_of_levels(DENSE_HEADS[task], *shapes))
 
 
 def network_cost(config: ModelConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:
     """Cost of any network the project knows, at an input of (height, width)."""
-    check_choice("task", task, get_args(Task))
+    check_task(task)
     if is_dense(task):
         return dense_cost(config, image_size, task)
     if isinstance(config, PVTConfig):

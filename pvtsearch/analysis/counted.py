@@ -23,16 +23,21 @@ from pvtsearch.errors import UnknownOperator
 Shape: TypeAlias = tuple[int, ...]
 
 # Operators fvcore has no rule for and that a count leaves out, as the papers do: element-wise work (dropout, which does
-# nothing here, among it), softmax, means, plain pooling, changes of shape. fvcore itself leaves out copies, most
-# changes of shape and ReLU.
+# nothing here, and DETR's sines of positions among it), softmax, means, plain pooling, changes of shape. fvcore itself
+# leaves out copies, most changes of shape and ReLU.
 UNCOUNTED_BY_FVCORE = (
     "aten::add",
     "aten::add_",
+    "aten::cos",
+    "aten::div",
     "aten::feature_dropout",
     "aten::gelu",
     "aten::max_pool2d",
     "aten::mean",
     "aten::mul",
+    "aten::pow",
+    "aten::sigmoid",
+    "aten::sin",
     "aten::softmax",
     "aten::unflatten",
 )
@@ -49,10 +54,13 @@ UNCOUNTED_ON_META = (
     "add",
     "add_",
     "alias",
+    "arange",
     "as_strided_",
     "cat",
     "clone",
+    "cos",
     "detach",
+    "div",
     "empty",
     "expand",
     "gelu",
@@ -62,10 +70,14 @@ UNCOUNTED_ON_META = (
     "native_batch_norm",
     "native_layer_norm",
     "permute",
+    "pow",
     "relu",
     "relu_",
     "select",
+    "sigmoid",
+    "sin",
     "slice",
+    "stack",
     "t",
     "transpose",
     "unbind",
@@ -73,6 +85,7 @@ UNCOUNTED_ON_META = (
     "upsample_bilinear2d",
     "upsample_nearest2d",
     "view",
+    "zeros_like",
 )
 
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from pvtsearch.analysis.layers import LayerCost, conv2d, conv_norm_relu, linear, relu, total
+from pvtsearch.analysis.layers import LayerCost, conv2d, conv_norm_relu, layer_norm, linear, relu, total
 from pvtsearch.config import DENSE_STAGES
 from pvtsearch.geometry import Grid, Number, halved
-from pvtsearch.heads import DenseHead, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
+from pvtsearch.heads import DenseHead, DETRHead, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
 
 LAST = DENSE_STAGES - 1
 
@@ -34,6 +34,8 @@ def level_cost(head: DenseHead, index: int, channels: Number, grid: Grid) -> Lay
             return mask_rcnn_level(head, index, channels, grid)
         case SemanticFPNHead():
             return semantic_fpn_level(head, index, channels, grid)
+        case DETRHead():
+            return detr_level(head, index, channels, grid)
         case _:
             assert_never(head)
 
@@ -129,6 +131,45 @@ def semantic_fpn_level(head: SemanticFPNHead, index: int, channels: Number, grid
         return cost + conv2d(width, head.num_classes, kernel=1, positions=grid.tokens)
     passing: LayerCost = coarser * conv_norm_relu(width, width, kernel=3, grid=grid)
     return cost + passing
+
+
+def detr_level(head: DETRHead, index: int, channels: Number, grid: Grid) -> LayerCost:
+    """All of DETR (arXiv 2005.12872, section 3.2 and appendix A.4) belongs to C5, the only map it reads."""
+    if index < LAST:
+        return LayerCost()
+    tokens, queries, width = grid.tokens, head.num_queries, head.width
+    encoder: LayerCost = head.encoder_depth * (
+        full_attention(width, queries=tokens, keys=tokens)
+        + feed_forward(width, head.mlp_width, tokens=tokens)
+        + 2 * layer_norm(width, tokens=tokens)
+    )
+    decoder: LayerCost = head.decoder_depth * (
+        full_attention(width, queries=queries, keys=queries)
+        + full_attention(width, queries=queries, keys=tokens)
+        + feed_forward(width, head.mlp_width, tokens=queries)
+        + 3 * layer_norm(width, tokens=queries)
+    )
+    return (
+        conv2d(channels, width, kernel=1, positions=tokens)
+        + encoder
+        + LayerCost(params=queries * width)  # what is learned of each query
+        + decoder
+        + layer_norm(width, tokens=queries)
+        + linear(width, head.num_classes + 1, tokens=queries)
+        + 2 * linear(width, width, tokens=queries)
+        + linear(width, 4, tokens=queries)
+    )
+
+
+def full_attention(width: int, *, queries: Number, keys: Number) -> LayerCost:
+    """Attention with a linear layer each for queries, keys, values and output."""
+    own, others = linear(width, width, tokens=queries), linear(width, width, tokens=keys)
+    return 2 * own + 2 * others + LayerCost(matmul=2 * queries * keys * width)
+
+
+def feed_forward(width: int, mlp_width: int, *, tokens: Number) -> LayerCost:
+    """Two linear layers."""
+    return linear(width, mlp_width, tokens=tokens) + linear(mlp_width, width, tokens=tokens)
 
 
 def _again(cost: LayerCost) -> LayerCost:

@@ -1,51 +1,49 @@
-"""The closed form as polynomials in the input's height H and width W. Needs sympy, which is imported late."""
+"""The closed form as polynomials in the input's height H and width W."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
-from pvtsearch.analysis.baselines import resnet_cost
+from pvtsearch.analysis.baselines import level_shapes, resnet_cost
 from pvtsearch.analysis.closed_form import cost_on_grids
+from pvtsearch.analysis.dense import head_cost_of_levels
 from pvtsearch.analysis.layers import LayerCost
-from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, SpatialReduction
-from pvtsearch.geometry import Grid, Number
+from pvtsearch.analysis.memory import Dtype, MemorySetting
+from pvtsearch.analysis.memory_formula import MemoryFormula, memory_formula
+from pvtsearch.analysis.polynomials import HEIGHT, WIDTH, Polynomial, polynomial
+from pvtsearch.config import (
+    AttentionKernel,
+    DenseTask,
+    ModelConfig,
+    PVTConfig,
+    SpatialReduction,
+    Task,
+    check_task,
+    is_dense,
+)
+from pvtsearch.geometry import Grid
+from pvtsearch.heads import DENSE_HEADS
 
 LARGEST_SIDE = 10**7
 RESNET_STRIDE = 32
-
-
-@dataclass(frozen=True)
-class Polynomial:
-    """Coefficients by (power of H, power of W), exact."""
-
-    terms: Mapping[tuple[int, int], Fraction]
-
-    def at(self, image_size: ImageSize) -> Fraction:
-        """The value at an input of (height, width)."""
-        height, width = image_size
-        return sum((c * height**h * width**w for (h, w), c in self.terms.items()), start=Fraction(0))
-
-    def __str__(self) -> str:
-        written = [_term(self.terms[powers], *powers) for powers in sorted(self.terms, reverse=True)]
-        return " + ".join(written).replace("+ -", "- ") or "0"
+COARSER_LEVELS: dict[DenseTask, int] = {"retinanet": 4, "mask_rcnn": 2}  # P7 and P6 over C5
 
 
 @dataclass(frozen=True)
 class Formula:
     """What a network costs for ONE image whose sides are multiples of `divisor`; others are rounded stage by stage.
 
-    matmul: the attention products' part of macs.
+    matmul: the attention products' part of macs. memory: of a whole batch; none for a dense task.
     """
 
     name: str
-    task: NetworkTask
+    task: Task
     divisor: int
     params: int
     macs: Polynomial
     matmul: Polynomial
+    memory: MemoryFormula | None
 
     def attention_share(self, side: int) -> float:
         """Share of the attention products in the MACs of a square input."""
@@ -69,44 +67,47 @@ class Formula:
         return 2 * self.matmul.at((side, side)) > self.macs.at((side, side))
 
 
-def formula(config: ModelConfig, *, task: NetworkTask = "classification") -> Formula:
-    """The closed form of a network on symbols: the same formulas that `profile` evaluates on numbers."""
-    import sympy  # type: ignore[import-untyped]
+def formula(
+    config: ModelConfig,
+    *,
+    task: Task = "classification",
+    batch_size: int = 1,
+    dtype: Dtype = "float32",
+    attention: AttentionKernel = "fused",
+) -> Formula:
+    """The closed form of a network on polynomials: the same formulas that `profile` evaluates on numbers.
 
-    height, width = sympy.symbols("h w", integer=True, positive=True)
-    step = divisor(config)
-    cost = _symbolic_cost(config, Grid(step * height, step * width), task)
+    batch_size, dtype, attention: what peak memory is computed for. Raises `ConfigError` for what no task is or can do.
+    """
+    check_task(task)
+    setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention)
+    step = divisor(config, task)
+    entering = Grid(step * HEIGHT, step * WIDTH)
+    cost = _symbolic_cost(config, entering, task)
+    macs, matmul = (polynomial(count).per(step) for count in (cost.macs, cost.matmul))
+    memory = None
+    if not is_dense(task):
+        memory = memory_formula(config, entering=entering, step=step, params=cost.params, task=task, setting=setting)
+    return Formula(config.name, task, step, cost.params, macs, matmul, memory)
 
-    def polynomial(expression: Number) -> Polynomial:
-        terms = sympy.Poly(expression, height, width).as_dict()
-        exact = {(h, w): Fraction(int(c.p), int(c.q)) / step ** (h + w) for (h, w), c in terms.items() if c}
-        return Polynomial(exact)
 
-    return Formula(config.name, task, step, int(cost.params), polynomial(cost.macs), polynomial(cost.matmul))
-
-
-def divisor(config: ModelConfig) -> int:
-    """What the sides of an input must be multiples of for no stage to round: every stride times its reduction."""
+def divisor(config: ModelConfig, task: Task = "classification") -> int:
+    """What the sides of an input must be multiples of for nothing to round: every stride times its reduction."""
+    coarsest = COARSER_LEVELS.get(task, 1) if is_dense(task) else 1
     if not isinstance(config, PVTConfig):
-        return RESNET_STRIDE
+        return RESNET_STRIDE * coarsest
     stride, common = 1, 1
     for stage in config.stages:
         stride *= stage.patch_size
         ratio = stage.attention.sr_ratio if isinstance(stage.attention, SpatialReduction) else 1
         common = math.lcm(common, stride * ratio)
-    return common
+    return math.lcm(common, stride * coarsest)
 
 
-def _symbolic_cost(config: ModelConfig, entering: Grid, task: NetworkTask) -> LayerCost:
+def _symbolic_cost(config: ModelConfig, entering: Grid, task: Task) -> LayerCost:
+    if is_dense(task):
+        head = head_cost_of_levels(DENSE_HEADS[task], *level_shapes(config, entering, task))
+        return _symbolic_cost(config, entering, "backbone") + head
     if isinstance(config, PVTConfig):
         return cost_on_grids(config, config.grids_of(entering), task).total
-    return resnet_cost(config, (entering.height, entering.width), task).total
-
-
-def _term(coefficient: Fraction, height: int, width: int) -> str:
-    powers = [f"{name}^{power}" if power > 1 else name for name, power in (("H", height), ("W", width)) if power]
-    return " ".join([_number(coefficient), *powers])
-
-
-def _number(value: Fraction) -> str:
-    return f"{value.numerator:,}" if value.denominator == 1 else f"{value.numerator:,}/{value.denominator:,}"
+    return resnet_cost(config, entering, task).total

@@ -7,7 +7,7 @@ A view costs nothing and keeps its storage; a caller holds its arguments until t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
 
@@ -303,8 +303,17 @@ def shape_of(stage: StageConfig) -> MemoryShape:
 def pvt_parts(
     config: PVTConfig, image_size: ImageSize, task: NetworkTask, setting: MemorySetting
 ) -> tuple[tuple[Part, ...], ...]:
-    """The spans of every stage in order, and of the head."""
-    grids = config.grids(image_size)
+    """The spans of every stage in order, and of the head.
+
+    Raises `ConfigError` where the input is too small for the network.
+    """
+    return parts_on_grids(config, config.grids(image_size), task, setting)
+
+
+def parts_on_grids(
+    config: PVTConfig, grids: Sequence[Grid], task: NetworkTask, setting: MemorySetting
+) -> tuple[tuple[Part, ...], ...]:
+    """The spans of a PVT whose stages have these grids, in numbers or polynomials."""
     learned = config.grids((config.image_size, config.image_size))
     stages = []
     entering_bytes = 0  # the images are the caller's

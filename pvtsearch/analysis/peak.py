@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import assert_never, get_args
 
 from pvtsearch.analysis import baseline_memory, baseline_training, memory, training
@@ -11,6 +13,7 @@ from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.memory import MemorySetting, Part
 from pvtsearch.analysis.training import TapePart
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, check_choice
+from pvtsearch.geometry import Grid, Number
 
 LABEL_BYTES = 8  # labels of classes are int64
 STEP_BYTES = 4  # AdamW counts its steps in float32, once per parameter tensor
@@ -18,11 +21,14 @@ STEP_BYTES = 4  # AdamW counts its steps in float32, once per parameter tensor
 
 @dataclass(frozen=True)
 class StagePeak:
-    """The highest point of a stage, all that is held counted, and the part of the stage that reaches it first."""
+    """The highest point of a stage, all that is held counted, and the part of the stage that reaches it first.
+
+    peak_bytes: an integer for an input, a polynomial in its height and width for a formula.
+    """
 
     name: str
     part: str
-    peak_bytes: int
+    peak_bytes: Number
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class PeakMemory:
     @property
     def peak_bytes(self) -> int:
         """The peak of the network."""
-        return max(stage.peak_bytes for stage in self.stages)
+        peak: int = max(stage.peak_bytes for stage in self.stages)
+        return peak
 
     @property
     def where(self) -> str:
@@ -72,8 +79,9 @@ def inference_memory(
         parts = memory.pvt_parts(config, image_size, task, setting)
     else:
         parts = baseline_memory.resnet_parts(config, image_size, task, setting)
-    named = zip([*stage_names(len(parts) - 1), "head"], parts, strict=True)
-    return _peak_memory(config, image_size, task, setting, list(named))
+    params = network_cost(config, image_size, task).total.params
+    held = inference_held(config, params, Grid(*image_size), setting)
+    return replace(held, stages=stage_peaks(part_peaks(in_order(parts), held.held_bytes)))
 
 
 def training_memory(
@@ -97,21 +105,52 @@ def training_memory(
     else:
         tapes = baseline_training.resnet_tapes(config, image_size, task, setting)
         tensors = baseline_training.parameter_tensors(config, task)
-    names = [*stage_names(len(tapes) - 1), "head"]
-    forward = [
-        (f"{name} forward", [Part(part, tape.forward) for part, tape in parts])
-        for name, parts in zip(names, tapes, strict=True)
+    forward = in_order([[Part(part, tape.forward) for part, tape in parts] for parts in tapes])
+    backward = in_order([[Part(part, tape.backward) for part, tape in reversed(parts)] for parts in tapes])
+    both = [
+        *((f"{name} forward", parts) for name, parts in forward),
+        *((f"{name} backward", parts) for name, parts in reversed(backward)),
     ]
-    backward = [
-        (f"{name} backward", [Part(part, tape.backward) for part, tape in reversed(parts)])
-        for name, parts in zip(reversed(names), reversed(tapes), strict=True)
-    ]
-    return _peak_memory(config, image_size, task, setting, [*forward, *backward], trained_tensors=tensors)
+    params = network_cost(config, image_size, task).total.params
+    held = inference_held(config, params, Grid(*image_size), setting)
+    labels = LABEL_BYTES * setting.batch_size * int(task == "classification")
+    held = replace(
+        held,
+        optimizer_bytes=optimizer_bytes(held.params_bytes, tensors, setting),
+        input_bytes=held.input_bytes + labels,
+    )
+    return replace(held, stages=stage_peaks(part_peaks(both, held.held_bytes)))
 
 
-def stage_names(count: int) -> list[str]:
-    """Names of stages, counted from 1."""
-    return [f"stage {number}" for number in range(1, count + 1)]
+def inference_held(config: ModelConfig, params: int, entering: Grid, setting: MemorySetting) -> PeakMemory:
+    """What a forward pass holds from start to end; no stages. params: how many the network has."""
+    return PeakMemory(
+        params_bytes=params * setting.element_bytes,
+        optimizer_bytes=0,
+        buffers_bytes=0 if isinstance(config, PVTConfig) else baseline_memory.buffers_bytes(config, setting),
+        input_bytes=setting.batch_bytes(config.in_chans * entering.tokens),
+        stages=(),
+    )
+
+
+def in_order(stages: Sequence[Sequence[Part]]) -> list[tuple[str, Sequence[Part]]]:
+    """The parts of stages, counted from 1, and of the head, which comes last, each by name."""
+    names = [*(f"stage {number}" for number in range(1, len(stages))), "head"]
+    return list(zip(names, stages, strict=True))
+
+
+def part_peaks(named: Iterable[tuple[str, Sequence[Part]]], held: Number) -> Iterator[StagePeak]:
+    """The highest point of every part in order, beside what is held throughout."""
+    for name, parts in named:
+        for part, span in parts:
+            yield StagePeak(name, part, held + span.peak)
+            held += span.held
+
+
+def stage_peaks(peaks: Iterable[StagePeak]) -> tuple[StagePeak, ...]:
+    """The highest of every stage's parts, the first of equal ones."""
+    by_stage = groupby(peaks, key=attrgetter("name"))
+    return tuple(max(stage, key=attrgetter("peak_bytes")) for _, stage in by_stage)
 
 
 def optimizer_bytes(params_bytes: int, tensors: int, setting: MemorySetting) -> int:
@@ -125,33 +164,3 @@ def optimizer_bytes(params_bytes: int, tensors: int, setting: MemorySetting) -> 
             return 2 * params_bytes + STEP_BYTES * tensors
         case _:
             assert_never(setting.optimizer)
-
-
-def _peak_memory(
-    config: ModelConfig,
-    image_size: ImageSize,
-    task: NetworkTask,
-    setting: MemorySetting,
-    named: Sequence[tuple[str, Sequence[Part]]],
-    trained_tensors: int = 0,
-) -> PeakMemory:
-    params = network_cost(config, image_size, task).total.params * setting.element_bytes
-    images = setting.batch_bytes(config.in_chans * image_size[0] * image_size[1])
-    labels = setting.batch_size * LABEL_BYTES if trained_tensors and task == "classification" else 0
-    held = PeakMemory(
-        params_bytes=params,
-        optimizer_bytes=optimizer_bytes(params, trained_tensors, setting) if trained_tensors else 0,
-        buffers_bytes=0 if isinstance(config, PVTConfig) else baseline_memory.buffers_bytes(config, setting),
-        input_bytes=images + labels,
-        stages=(),
-    )
-    return replace(held, stages=tuple(_stage_peaks(named, held.held_bytes)))
-
-
-def _stage_peaks(named: Sequence[tuple[str, Sequence[Part]]], held: int) -> Iterator[StagePeak]:
-    for name, parts in named:
-        reached = []
-        for part, span in parts:
-            reached.append(StagePeak(name, part, held + span.peak))
-            held += span.held
-        yield max(reached, key=lambda peak: peak.peak_bytes)

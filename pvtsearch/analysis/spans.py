@@ -1,6 +1,6 @@
 """Memory over time as values that compose: how much a span of a computation leaves behind, and its highest point.
 
-Plain arithmetic, so ints and numpy integer arrays go through the same spelling. All numbers are bytes.
+Plain arithmetic, so ints, numpy integer arrays and polynomials go through the same spelling. All numbers are bytes.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
+from pvtsearch.analysis.polynomials import Maximum, Polynomial, maximum
 from pvtsearch.geometry import Number
 
 
 def largest(one: Number, other: Number) -> Number:
-    """The larger of two numbers, or of two arrays place by place."""
+    """The larger of two numbers, of two arrays place by place, or of two polynomials, left open where that depends."""
     if isinstance(one, int) and isinstance(other, int):
         return max(one, other)
+    if isinstance(one, Polynomial | Maximum) or isinstance(other, Polynomial | Maximum):
+        return maximum((one, other))
     import numpy as np  # late: one network in closed form needs no numpy
 
     return np.maximum(one, other)

@@ -14,7 +14,7 @@ from pvtsearch.analysis.peak import PeakMemory
 from pvtsearch.analysis.profile import PEAKS, Profile
 from pvtsearch.analysis.profile import profile as profile_of
 from pvtsearch.cli import tables, values
-from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task
+from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import load_config
 
@@ -32,7 +32,7 @@ UPDATES: dict[Optimizer, str] = {"none": "no update", "sgd": "SGD's update with 
 
 def profile(
     configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="Presets or YAML files.")],
-    task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
+    task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the network's own.")] = None,
     batch_size: Annotated[int, typer.Option(help="Images that peak memory is computed for.")] = 1,
     dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",

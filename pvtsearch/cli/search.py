@@ -31,7 +31,7 @@ def search(
     match: Annotated[str, typer.Option(help="Metrics of --budget that are limits.")] = "params,macs",
     max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
-    task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
+    task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
     objectives: Annotated[str, typer.Option(help="What to optimise: prior, macs, params.")] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,

@@ -10,7 +10,6 @@ import typer
 
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
-from pvtsearch.config import Task
 from pvtsearch.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def sweep(
         int | None, typer.Option(help="Uniform draws, with replacement; without it, the whole space.", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0, max=2**32 - 1)] = 0,
-    task: Annotated[Task, typer.Option(help="What the networks are built for.")] = "classification",
+    task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
 ) -> None:
     """Params and MACs of every configuration of a space, or of a uniform sample: the closed form on arrays."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeAlias, get_args
 
-from pvtsearch.config import ImageSize
-from pvtsearch.errors import InputError
+import typer
+
+from pvtsearch.config import ImageSize, Task, check_task
+from pvtsearch.errors import ConfigError, InputError
 
 BILLIONS = {"": 10**9}
 COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
@@ -16,6 +18,20 @@ MAX_SIDE = 10**6
 
 _NUMBER = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-z]*)")
 _SIZE = re.compile(r"(\d{1,9})(?:x(\d{1,9}))?")
+
+
+def task(text: str) -> str:
+    """The name of a task as it is; of one that is not built, why."""
+    try:
+        check_task(text)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+TaskOption: TypeAlias = Annotated[
+    Task, typer.Option(help="What the network is built for.", parser=task, metavar="|".join(get_args(Task)))
+]
 
 
 def image_size(text: str | None) -> ImageSize | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def verify(
     configs: Annotated[list[str] | None, typer.Argument(metavar="CONFIG", help="Presets or YAML files.")] = None,
-    task: Annotated[Task, typer.Option(help="What the network is built for.")] = "classification",
+    task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the network's own.")] = None,
     random: Annotated[int, typer.Option(help="Further random small networks of every kind.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the random networks.", min=0)] = 0,

@@ -15,6 +15,7 @@ from pvtsearch.config import (
     ResNetConfig,
     Task,
     check_pyramid,
+    check_task,
     is_dense,
 )
 from pvtsearch.heads import DENSE_HEADS
@@ -98,12 +99,16 @@ def build_backbone(config: ModelConfig, *, attention: AttentionKernel = "fused")
 
 
 def build_model(config: ModelConfig, *, task: Task = "classification", attention: AttentionKernel = "fused") -> Network:
-    """The network of any configuration; `attention` means nothing to a ResNet."""
+    """The network of any configuration; `attention` means nothing to a ResNet's own layers.
+
+    Raises `InputError` where a task's parts come from an extra that is not installed.
+    """
+    check_task(task)
     if is_dense(task):
         if isinstance(config, PVTConfig):
             check_pyramid(task, len(config.stages))
         backbone = build_backbone(config, attention=attention)
-        return build_dense(backbone, backbone.channels, DENSE_HEADS[task])
+        return build_dense(backbone, backbone.channels, DENSE_HEADS[task], attention=attention)
     if isinstance(config, PVTConfig):
         return build_pvt(config, task=task, attention=attention)
     return build_resnet(config, task=task)

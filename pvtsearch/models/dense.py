@@ -1,4 +1,4 @@
-"""RetinaNet, Mask R-CNN (necks and heads by torchvision) and Semantic FPN on any backbone of four maps.
+"""RetinaNet, Mask R-CNN (necks and heads by torchvision), Semantic FPN and DETR on any backbone of four maps.
 
 From images, and for Mask R-CNN region features, to raw outputs: resizing, anchors, NMS and the sampling of region
 features are left out. Where torchvision's parts differ from the official PVT configurations (mmdetection), the latter
@@ -22,7 +22,9 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool
 
-from pvtsearch.heads import DenseHead, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
+from pvtsearch.config import AttentionKernel
+from pvtsearch.heads import DenseHead, DETRHead, MaskRCNNHead, RetinaNetHead, SemanticFPNHead
+from pvtsearch.models.detr import DETR, build_detr
 
 SEGMENTATION_DROPOUT = 0.1  # before the classifier of Semantic FPN, as in mmsegmentation
 
@@ -139,11 +141,16 @@ class SemanticFPN(nn.Module):
         return scores
 
 
-Dense: TypeAlias = RetinaNet | MaskRCNN | SemanticFPN
+Dense: TypeAlias = RetinaNet | MaskRCNN | SemanticFPN | DETR
 
 
-def build_dense(backbone: nn.Module, channels: Sequence[int], head: DenseHead) -> Dense:
-    """Neck and heads on a backbone that gives four maps of these channels."""
+def build_dense(
+    backbone: nn.Module, channels: Sequence[int], head: DenseHead, *, attention: AttentionKernel = "fused"
+) -> Dense:
+    """Neck and heads on a backbone that gives four maps of these channels.
+
+    attention: of DETR's transformer. Raises `InputError` where DETR lacks the extra that it is built from.
+    """
     match head:
         case RetinaNetHead():
             return RetinaNet(backbone, channels, head)
@@ -151,5 +158,7 @@ def build_dense(backbone: nn.Module, channels: Sequence[int], head: DenseHead) -
             return MaskRCNN(backbone, channels, head)
         case SemanticFPNHead():
             return SemanticFPN(backbone, channels, head)
+        case DETRHead():
+            return build_detr(backbone, channels[-1], head, attention=attention)
         case _:
             assert_never(head)
