@@ -89,6 +89,7 @@ def test_rows_come_in_a_fixed_order() -> None:
         "layer_norm",
         "upsample_bilinear2d",
         "inference_peak_bytes",
+        "training_peak_bytes",
     ]
 
 

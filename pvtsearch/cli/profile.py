@@ -22,8 +22,8 @@ Format = Literal["table", "json", "csv", "markdown"]
 
 MIB = 2**20
 LABELS = {name: metric.label for name, metric in METRICS.items()} | {
-    "inference_peak_bytes": "inference memory",
-    "training_peak_bytes": "training memory",
+    "inference_peak_bytes": "inference",
+    "training_peak_bytes": "training",
 }
 
 MEMORY_COLUMNS = ("inference, MiB", "training, MiB")
