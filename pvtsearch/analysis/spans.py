@@ -42,6 +42,32 @@ class Span:
         return Span(times * self.held, (times > 0) * (self.peak + again))
 
 
+@dataclass(frozen=True)
+class Sandwich:
+    """A stretch of a network over time: a span on the way in, one on the way back, and bytes there throughout.
+
+    Stretches are run first to last, then back: `a + b` is a, b, b back, a back. Their sum is associative, its zero is
+    `Sandwich()`. A forward pass alone has nothing on the way back.
+    """
+
+    before: Span = Span()
+    after: Span = Span()
+    throughout: Number = 0
+
+    def __add__(self, inner: Sandwich) -> Sandwich:
+        return Sandwich(self.before + inner.before, inner.after + self.after, self.throughout + inner.throughout)
+
+    @property
+    def closed(self) -> Span:
+        """Both ways as one span: what it is to whatever surrounds it once nothing more comes inside."""
+        return self.before + self.after
+
+    @property
+    def peak(self) -> Number:
+        """The highest point, all that is there throughout counted."""
+        return self.throughout + self.closed.peak
+
+
 def sequence(spans: Iterable[Span]) -> Span:
     """One span after the other."""
     return reduce(Span.__add__, spans, Span())
