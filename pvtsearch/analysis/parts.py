@@ -1,8 +1,10 @@
 """Costs of stretches of a network as rows of integers that concatenate, whether a metric sums or peaks.
 
-A stretch is one stage or several neighbouring ones. A metric that sums has one column. A metric that peaks has five: a
-stage does something on the way in (a forward pass), something on the way back (a backward pass, in reverse order), and
-owns bytes that are there throughout (`spans.Sandwich`). Concatenation is associative and monotone in every column.
+A stretch is one stage or several neighbouring ones. Concatenation is associative and monotone in every column.
+
+sum: one column.
+peak: three columns, bytes there throughout, held and peak of a forward pass.
+round_trip: five, the same, then held and peak of what runs on the way back, last stage first (`spans.Sandwich`).
 
 For limits a stretch that begins a network and one that ends it meet in plain comparisons: a rest fits after a
 beginning where `demand(rest) <= room(beginning, limits)` in every column. In (max, +) algebra a stage is a matrix, a
@@ -20,10 +22,12 @@ from numpy.typing import NDArray
 
 from pvtsearch.analysis.spans import Sandwich, Span
 
-Combine: TypeAlias = Literal["sum", "peak"]
+Combine: TypeAlias = Literal["sum", "peak", "round_trip"]
 Parts: TypeAlias = NDArray[np.int64]  # (..., columns of an algebra)
 
-WIDTHS: dict[Combine, int] = {"sum": 1, "peak": 5}
+WIDTHS: dict[Combine, int] = {"sum": 1, "peak": 3, "round_trip": 5}
+# The highest point is in the beginning, in the rest, or, where there is a way back, in the beginning's part of it.
+_MEETING_POINTS: dict[Combine, int] = {"sum": 1, "peak": 2, "round_trip": 3}
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,9 @@ class Algebra:
         """The stretch that is first, then second."""
         joined = np.add(first, second, dtype=np.int64)  # right for all that sums, and the shape of the answer
         for combine, columns in zip(self.combines, self.columns, strict=True):
-            if combine == "peak":
+            if combine != "sum":
                 both = from_columns(first[..., columns]) + from_columns(second[..., columns])
-                _write(joined[..., columns], to_columns(both))
+                _write(joined[..., columns], to_columns(both, combine))
         return joined
 
     def total(self, parts: Parts) -> NDArray[np.int64]:
@@ -88,22 +92,22 @@ class Algebra:
 
 
 def from_columns(parts: Parts) -> Sandwich:
-    """The five columns of a metric that peaks as spans."""
-    throughout, *numbers = np.moveaxis(parts, -1, 0)
-    return Sandwich(Span(*numbers[:2]), Span(*numbers[2:]), throughout)
+    """The columns of a metric that peaks as spans."""
+    throughout, held, peak, *back = np.moveaxis(parts, -1, 0)
+    return Sandwich(Span(held, peak), Span(*back), throughout)
 
 
-def to_columns(stretch: Sandwich) -> tuple[Any, ...]:
-    """Spans as the five columns of a metric that peaks."""
+def to_columns(stretch: Sandwich, combine: Combine) -> tuple[Any, ...]:
+    """Spans as the columns of a metric that combines so; what runs on the way back only where that has columns."""
     before, after = stretch.before, stretch.after
-    return stretch.throughout, before.held, before.peak, after.held, after.peak
+    return (stretch.throughout, before.held, before.peak, after.held, after.peak)[: WIDTHS[combine]]
 
 
 def _total(combine: Combine, parts: Parts) -> Any:
     match combine:
         case "sum":
             return parts[..., 0]
-        case "peak":
+        case "peak" | "round_trip":
             return from_columns(parts).peak
         case _:
             assert_never(combine)
@@ -113,10 +117,11 @@ def _levels(combine: Combine, parts: Parts) -> tuple[Any, ...]:
     match combine:
         case "sum":
             return (parts[..., 0],)
-        case "peak":
+        case "peak" | "round_trip":
             stretch = from_columns(parts)
             base, turn = stretch.throughout, stretch.throughout + stretch.before.held
-            return base, base + stretch.before.peak, turn, turn + stretch.after.peak, turn + stretch.after.held
+            levels = (base, base + stretch.before.peak, turn, turn + stretch.after.peak, turn + stretch.after.held)
+            return levels[: WIDTHS[combine]]
         case _:
             assert_never(combine)
 
@@ -125,10 +130,10 @@ def _demand(combine: Combine, rest: Parts) -> tuple[Any, ...]:
     match combine:
         case "sum":
             return (rest[..., 0],)
-        case "peak":
+        case "peak" | "round_trip":
             stretch = from_columns(rest)
             base, closed = stretch.throughout, stretch.closed
-            return base, base + closed.peak, base + closed.held
+            return (base, base + closed.peak, base + closed.held)[: _MEETING_POINTS[combine]]
         case _:
             assert_never(combine)
 
@@ -137,10 +142,11 @@ def _room(combine: Combine, beginning: Parts, limit: Any) -> tuple[Any, ...]:
     match combine:
         case "sum":
             return (limit - beginning[..., 0],)
-        case "peak":
+        case "peak" | "round_trip":
             stretch = from_columns(beginning)
             left, held = limit - stretch.throughout, stretch.before.held
-            return left - stretch.before.peak, left - held, left - held - stretch.after.peak
+            room = (left - stretch.before.peak, left - held, left - held - stretch.after.peak)
+            return room[: _MEETING_POINTS[combine]]
         case _:
             assert_never(combine)
 
