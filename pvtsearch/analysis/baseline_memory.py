@@ -150,6 +150,11 @@ def inference_memory(
     return PeakMemory(params, buffers, images, tuple(_peaks([*names, "head"], stages, params + buffers + images)))
 
 
+def inference_peak_bytes(config: ModelConfig, image_size: ImageSize, task: NetworkTask, setting: MemorySetting) -> int:
+    """The peak alone."""
+    return inference_memory(config, image_size, task, setting).peak_bytes
+
+
 def _peaks(names: list[str], stages: tuple[tuple[Part, ...], ...], held: int) -> Iterator[StagePeak]:
     for name, parts in zip(names, stages, strict=True):
         reached = []

@@ -45,6 +45,9 @@ class MemorySetting:
         check_choice("dtype", self.dtype, get_args(Dtype))
         check_choice("attention", self.attention, get_args(AttentionKernel))
 
+    def __str__(self) -> str:
+        return f"batch {self.batch_size}, {self.dtype}, {self.attention} attention"
+
     @property
     def element_bytes(self) -> int:
         """Bytes of one element of a parameter or an activation."""
@@ -277,6 +280,22 @@ def stage_parts(
     )
 
 
+def released_bytes(
+    index: int, in_chans: Number, entering: Grid, *, task: NetworkTask, setting: MemorySetting
+) -> Number:
+    """Bytes of the map that stage `index` reads where it is the last to hold it.
+
+    The images are the caller's, and the maps of a backbone its output.
+    """
+    last_holder = index > 0 and task == "classification"
+    return int(last_holder) * setting.batch_bytes(in_chans * entering.tokens)
+
+
+def head_span(config: PVTConfig, *, task: NetworkTask, setting: MemorySetting) -> Span:
+    """The scores of a classification network."""
+    return allocate(setting.batch_bytes(config.num_classes if task == "classification" else 0))
+
+
 def shape_of(stage: StageConfig) -> MemoryShape:
     """A configuration's stage as the numbers the formulas take."""
     return MemoryShape(stage.embed_dim, stage.num_heads, stage.mlp_width, reduction_of(stage.attention))
@@ -288,22 +307,19 @@ def pvt_parts(
     """The spans of every stage in order, and of the head."""
     grids = config.grids(image_size)
     learned = config.grids((config.image_size, config.image_size))
-    stages = []
-    entering_bytes = 0  # the images are the caller's
-    for index, stage in enumerate(config.stages):
-        stages.append(
-            stage_parts(
-                config,
-                index,
-                shape_of(stage),
-                entering_bytes=entering_bytes,
-                grid=grids[index],
-                learned=learned[index],
-                task=task,
-                setting=setting,
-            )
+    entering = (Grid(*image_size), *grids)
+    widths = (config.in_chans, *(stage.embed_dim for stage in config.stages))
+    stages = [
+        stage_parts(
+            config,
+            index,
+            shape_of(stage),
+            entering_bytes=released_bytes(index, widths[index], entering[index], task=task, setting=setting),
+            grid=grids[index],
+            learned=learned[index],
+            task=task,
+            setting=setting,
         )
-        if task == "classification":
-            entering_bytes = setting.batch_bytes(grids[index].tokens * stage.embed_dim)
-    scores = config.num_classes if task == "classification" else 0
-    return (*stages, (Part("scores", allocate(setting.batch_bytes(scores))),))
+        for index, stage in enumerate(config.stages)
+    ]
+    return (*stages, (Part("scores", head_span(config, task=task, setting=setting)),))

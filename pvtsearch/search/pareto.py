@@ -18,6 +18,8 @@ def nondominated(points: Points) -> NDArray[np.bool_]:
     keep = np.zeros(len(points), dtype=bool)
     if not len(points):
         return keep
+    if points.shape[1] > 2:
+        points = points[:, _telling(points)]
     order = np.lexsort(points.T[::-1]) if points.shape[1] else np.arange(len(points))
     ranked = points[order]
     if points.shape[1] <= 2:
@@ -25,6 +27,16 @@ def nondominated(points: Points) -> NDArray[np.bool_]:
     else:
         keep[order[_archive(ranked)]] = True
     return keep
+
+
+def _telling(points: Points) -> list[int]:
+    """Columns that decide, of those that order the rows alike only one: parameters, but not their bytes."""
+    orders: dict[bytes, int] = {}
+    for column, values in enumerate(points.T):
+        distinct, ranks = np.unique(values, return_inverse=True)
+        if len(distinct) > 1:
+            orders.setdefault(ranks.tobytes(), column)
+    return list(orders.values())
 
 
 def _staircase(ranked: Points) -> NDArray[np.int64]:
