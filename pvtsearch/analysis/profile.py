@@ -9,7 +9,7 @@ from typing import Any
 from pvtsearch.analysis.baseline_memory import PeakMemory, inference_memory
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.memory import Dtype, MemorySetting
-from pvtsearch.analysis.metrics import METRICS
+from pvtsearch.analysis.metrics import SUMS
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError
 
@@ -94,7 +94,7 @@ def _ratios(
     config: ModelConfig, other: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting
 ) -> dict[str, float]:
     own, theirs = (network_cost(each, image_size, task).total for each in (config, other))
-    ratios = {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in METRICS.items()}
+    ratios = {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in SUMS.items()}
     if is_dense(task):
         return ratios
     peak, limit = (inference_memory(each, image_size, task, setting).peak_bytes for each in (config, other))

@@ -19,7 +19,7 @@ from pvtsearch.serialize import load_config
 Format = Literal["table", "json", "csv", "markdown"]
 
 MIB = 2**20
-LABELS = {name: metric.label for name, metric in METRICS.items()} | {"inference_peak_bytes": "memory"}
+LABELS = {name: metric.label for name, metric in METRICS.items()}
 
 
 def profile(

@@ -55,7 +55,8 @@ class Completions:
             costs = branch.costs[:, self.problem.limited]
             cheapest = costs[nondominated(self.algebra.levels(costs))]
             following = self._rests(template, index + 1, branch.leaving).parts
-            pairs = self.algebra.concatenate(cheapest[:, None], following[None]).reshape(-1, self.algebra.width)
+            pairs = self.algebra.concatenate(cheapest[:, None], following[None])
+            pairs = pairs.reshape(len(cheapest) * len(following), self.algebra.width)
             pairs = pairs[(self.algebra.total(pairs) <= self.problem.limits).all(axis=1)]
             found.append(pairs[nondominated(self.algebra.demand(pairs))])
         merged = np.concatenate(found)
