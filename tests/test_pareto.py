@@ -30,6 +30,18 @@ def test_nondominated_equals_the_definition(points: np.ndarray) -> None:
     assert (points == untouched).all()
 
 
+@given(points=tables, data=st.data())
+def test_columns_that_order_rows_alike_change_nothing(points: np.ndarray, data: st.DataObject) -> None:
+    """A column again in other units, or one that is the same in all rows, decides nothing."""
+    constant = np.full((len(points), 1), 3)
+    wider = np.concatenate([points, 4 * points + 1, constant], axis=1)
+    columns = data.draw(st.permutations(range(wider.shape[1])))
+    expected = nondominated(points)
+    found = nondominated(wider[:, columns])
+    assert {tuple(row) for row in points[expected]} == {tuple(row) for row in points[found]}
+    assert expected.sum() == found.sum()
+
+
 def record(trial: int, prior: int, macs: int, *, head_dim: int = 64) -> TrialRecord:
     stage = StageConfig(4, 128, 1, 128 // head_dim, 4)
     return TrialRecord(trial, PVTConfig(stages=(stage,)), {"macs": macs}, {"prior": prior})

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -58,7 +58,9 @@ def search(
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
-    setting = MemorySetting(batch_size=batch_size or 1, dtype=dtype or "float32", attention=attention or "fused")
+    given = {"batch_size": batch_size, "dtype": dtype, "attention": attention}
+    circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    setting = MemorySetting(**circumstances)
     plan = plan_search(
         loaded,
         budget=the_budget(
@@ -73,7 +75,7 @@ def search(
         seed=seed,
         extrapolate=extrapolate,
     )
-    if not plan.decoder.problem.costing.peaks and (batch_size, dtype, attention) != (None, None, None):
+    if circumstances and not plan.decoder.problem.costing.peaks:
         raise InputError(
             "--batch-size, --dtype and --attention are circumstances of memory, which is not asked for: give "
             "--max-memory, or inference_memory in --match or --objectives"
