@@ -138,23 +138,23 @@ MEMORY = ["--batch-size", "2", "--dtype", "float16", "--attention", "explicit"]
 
 def test_memory_is_a_limit_and_an_objective_like_any_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Every trial is within --max-memory, its peak that of the profile; the summary says what it was computed for."""
-    command = ["search", "tiny", "--max-memory", "500KiB", "--objectives", "inference_memory,params", *MEMORY,
+    command = ["search", "tiny", "--max-memory", "700KiB", "--objectives", "inference_memory,params", *MEMORY,
                "--trials", "20", "--out", str(tmp_path)]  # fmt: skip
     out = answer(capsys, *command)
-    assert "within 500.0 KiB peak memory in inference" in out
+    assert "within 700.0 KiB peak memory in inference" in out
     trials = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
     assert list(trials[0]) == ["trial", "state", "params", "macs", "inference_peak_bytes", "config"]
-    assert all(int(trial["inference_peak_bytes"]) <= 500 * 1024 for trial in trials)
+    assert all(int(trial["inference_peak_bytes"]) <= 700 * 1024 for trial in trials)
     front = list(csv.DictReader((tmp_path / "front.csv").read_text().splitlines()))
     path = str(tmp_path / "front" / f"{front[0]['name']}.yaml")
     entry = json.loads(answer(capsys, "profile", path, *MEMORY, "--format", "json"))["models"][0]
     assert entry["inference_peak_bytes"] == int(front[0]["inference_peak_bytes"])
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["memory"] == {"batch_size": 2, "dtype": "float16", "attention": "explicit"}
-    assert summary["budget"]["limits"] == {"inference_peak_bytes": 500 * 1024}
+    assert summary["budget"]["limits"] == {"inference_peak_bytes": 700 * 1024}
     assert summary["objectives"][0] == {"name": "inference_peak_bytes", "direction": "minimize"}
     assert "batch_size 2, dtype float16, attention explicit" in (tmp_path / "report.html").read_text()
-    command[command.index("float16")] = "float32"
+    command[command.index("float16")] = "bfloat16"
     assert run(command) == 2
     assert 'its memory is "batch 2, float16, explicit attention"' in capsys.readouterr().err
 
