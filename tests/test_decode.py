@@ -14,18 +14,19 @@ from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.analysis.closed_form import pvt_cost
 from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with, every_metric
+from pvtsearch.analysis.parts import Parts
 from pvtsearch.analysis.table import as_dict, move_costs
-from pvtsearch.config import ImageSize, PVTConfig, Task
+from pvtsearch.config import ImageSize, PVTConfig, SpatialReduction, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError
-from pvtsearch.knobs import ShareRule
+from pvtsearch.knobs import ShareRule, StageKnobs
 from pvtsearch.search.completions import Completions, fits
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.limits import baseline_budget, prior_limits
 from pvtsearch.search.problem import Problem, StageLimit
 from pvtsearch.serialize import load_config
 from pvtsearch.serialize_space import load_space
-from pvtsearch.space import SearchSpace
+from pvtsearch.space import Entering, SearchSpace
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -155,6 +156,59 @@ def test_memory_limits_a_large_space(attention: Literal["fused", "explicit"]) ->
         assert budget.admits(decoded.cost)
         reached = max(reached, decoded.cost["inference_peak_bytes"] / budget.limits["inference_peak_bytes"])
     assert reached > 0.9
+
+
+def every_rest(problem: Problem, template: PVTConfig, index: int, entering: Entering) -> Parts:
+    """The parts, in what is limited, of all ways to complete a network, by trying every one."""
+    algebra = problem.limited_algebra
+    if index == len(problem.space.stages):
+        return algebra.nothing()[None]
+    found = [algebra.nothing()[None][:0]]
+    for branch in problem.branches(template, index, entering):
+        following = every_rest(problem, template, index + 1, branch.leaving)
+        found += [algebra.concatenate(cost, following) for cost in branch.costs[:, problem.limited]]
+    return np.concatenate(found)
+
+
+@relaxed
+@given(drawn=problems(), data=st.data())
+def test_completions_are_the_least_demands_of_all_rests(
+    drawn: tuple[Problem, list[PVTConfig]], data: st.DataObject
+) -> None:
+    """After any first stages every rest within the limits is met by the front, and the front is of such rests."""
+    problem, _ = drawn
+    algebra, completions = problem.limited_algebra, Completions(problem)
+    template = data.draw(st.sampled_from(problem.space.templates))
+    entering, index = problem.start(), data.draw(st.integers(0, len(problem.space.stages) - 1))
+    for stage in range(index):
+        branches = problem.branches(template, stage, entering)
+        assume(branches)
+        entering = data.draw(st.sampled_from(branches)).leaving
+    rests = every_rest(problem, template, index, entering)
+    rests = rests[(algebra.total(rests) <= problem.limits).all(axis=1)]
+    front, demands = completions.front(template, index, entering), algebra.demand(rests)
+    assert fits(front, demands).all()
+    assert {tuple(row) for row in front.tolist()} <= {tuple(row) for row in demands.tolist()}
+
+
+def test_a_rest_of_fewer_parameters_and_a_higher_peak_is_kept() -> None:
+    """Reduction costs parameters and saves scores: under a limit on memory alone both are ways to complete a network.
+
+    Which one fits depends on what comes before: beside a high peak the first, on top of a large map the second.
+    """
+    knobs = StageKnobs(
+        patch_size=(2,), embed_dim=(12,), depth=(1,), mlp_ratio=(1,), num_heads=(3,),
+        attention=(SpatialReduction(1), SpatialReduction(2)),
+    )  # fmt: skip
+    space = SearchSpace((knobs, knobs), {"pool": ("mean",)}, image_size=32, name="reductions")
+    costing = costing_with(METRICS, MemorySetting(attention="explicit"))
+    problem = Problem(space, (32, 32), budget=Budget({"inference_peak_bytes": 10**9}), costing=costing)
+    (branch,) = problem.branches(space.templates[0], 0, problem.start())
+    front = Completions(problem).front(space.templates[0], 1, branch.leaving)
+    rests = every_rest(problem, space.templates[0], 1, branch.leaving)
+    demands = problem.limited_algebra.demand(rests)
+    assert sorted(map(tuple, front.tolist())) == sorted(map(tuple, demands.tolist()))
+    assert len(front) == 2
 
 
 def test_completions_of_the_tiny_space_are_its_minima() -> None:
