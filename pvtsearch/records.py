@@ -38,7 +38,8 @@ class TrialRecord:
 class SearchResult:
     """A finished search: everything its files and its report are made of.
 
-    `front` is the non-dominated part of `records`. `space_size` counts legal, distinct configurations.
+    `front` is the non-dominated part of `records`. `space_size` counts legal, distinct configurations. `memory` is what
+    peak memory was computed for (batch size, dtype, attention), where it was.
     `circumstances` holds what describes the run and enters no computation (command, versions, dropped points …).
     """
 
@@ -55,3 +56,4 @@ class SearchResult:
     front: tuple[TrialRecord, ...]
     extrapolated: bool
     circumstances: Mapping[str, Any]
+    memory: Mapping[str, Any] | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pvtsearch.analysis.memory import ELEMENT_BYTES, MemorySetting
 from pvtsearch.config import Attention, ImageSize, PooledReduction, PVTConfig, SpatialReduction, Task
 from pvtsearch.errors import ConfigError, SpaceError
 from pvtsearch.knobs import ShareRule, StageKnobs, TrendRule, ruled_value
@@ -75,6 +76,13 @@ def spaces(draw: st.DrawFn, *, max_stages: int = 3) -> SearchSpace:
 
 image_sizes: st.SearchStrategy[ImageSize] = st.sampled_from(((12, 12), (17, 17), (9, 20), (24, 13)))
 tasks: st.SearchStrategy[Task] = st.sampled_from(("classification", "backbone"))
+
+memory_settings: st.SearchStrategy[MemorySetting] = st.builds(
+    MemorySetting,
+    batch_size=st.integers(1, 8),
+    dtype=st.sampled_from(list(ELEMENT_BYTES)),
+    attention=st.sampled_from(("fused", "explicit")),
+)
 
 
 def every_config(space: SearchSpace, image_size: ImageSize) -> list[PVTConfig]:

@@ -54,7 +54,7 @@ def test_profile_of_a_backbone_at_another_size(capsys: pytest.CaptureFixture[str
 
 
 def test_profile_memory_is_for_the_setting_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """Memory grows with the batch, explicit attention and an optimizer, and shrinks with the type; nothing else does."""
+    """Memory grows with batch, explicit attention and optimizer, and shrinks with the type; nothing else does."""
     base = ("profile", "deit_tiny", "--image-size", "32", "--format", "json")
     options = ((), ("--batch-size", "8"), ("--dtype", "bfloat16"), ("--attention", "explicit"), ("--optimizer", "sgd"))
     one, batch, half, explicit, sgd = (json.loads(answer(capsys, *base, *more)) for more in options)
@@ -155,6 +155,42 @@ def test_search_writes_every_documented_file(capsys: pytest.CaptureFixture[str],
     assert "</html>" in (tmp_path / "report.html").read_text()
 
 
+MEMORY = ["--batch-size", "2", "--dtype", "float16", "--attention", "explicit"]
+
+
+def test_memory_is_a_limit_and_an_objective_like_any_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Every trial is within --max-memory, its peak that of the profile; the summary says what it was computed for."""
+    command = ["search", "tiny", "--max-memory", "700KiB", "--objectives", "inference_memory,params", *MEMORY,
+               "--trials", "20", "--out", str(tmp_path)]  # fmt: skip
+    out = answer(capsys, *command)
+    assert "within 700.0 KiB peak memory in inference" in out
+    trials = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
+    assert list(trials[0]) == ["trial", "state", "params", "macs", "inference_peak_bytes", "config"]
+    assert all(int(trial["inference_peak_bytes"]) <= 700 * 1024 for trial in trials)
+    front = list(csv.DictReader((tmp_path / "front.csv").read_text().splitlines()))
+    path = str(tmp_path / "front" / f"{front[0]['name']}.yaml")
+    entry = json.loads(answer(capsys, "profile", path, *MEMORY, "--format", "json"))["models"][0]
+    assert entry["inference_peak_bytes"] == int(front[0]["inference_peak_bytes"])
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["memory"] == {"batch_size": 2, "dtype": "float16", "attention": "explicit"}
+    assert summary["budget"]["limits"] == {"inference_peak_bytes": 700 * 1024}
+    assert summary["objectives"][0] == {"name": "inference_peak_bytes", "direction": "minimize"}
+    assert "batch_size 2, dtype float16, attention explicit" in (tmp_path / "report.html").read_text()
+    command[command.index("float16")] = "bfloat16"
+    assert run(command) == 2
+    assert 'its memory is "batch 2, float16, explicit attention"' in capsys.readouterr().err
+
+
+def test_of_two_limits_on_memory_the_smaller_wins(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A network's peak and a number by hand."""
+    for limit, expected in (("1GiB", 113_479_752), ("50MiB", 50 * 2**20)):
+        out = tmp_path / limit
+        answer(capsys, "search", "pvt_v1", "--budget", "resnet50", "--match", "macs,inference_memory", "--max-memory",
+               limit, "--trials", "3", "--objectives", "macs", "--out", str(out))  # fmt: skip
+        limits = json.loads((out / "summary.json").read_text())["budget"]["limits"]
+        assert limits == {"macs": 4_089_184_256, "inference_peak_bytes": expected}
+
+
 def test_the_same_command_gives_the_same_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Run again it evaluates nothing and writes the same; with fewer networks on the front no stale file stays."""
     answer(capsys, *SEARCH, "--out", str(tmp_path))
@@ -197,6 +233,12 @@ MALFORMED = {
     "search tiny --max-gmacs 0.012": "give --extrapolate",
     "search pvt_v1 --max-params 25M": "needs a limit on MACs",
     "search pvt_v1 --budget resnet50 --match params,memory": "memory: no metric to match, known are params, macs",
+    "search tiny --max-memory 4GG": "with a unit (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB) or without, got '4GG'",
+    "search tiny --max-gmacs 1 --extrapolate --batch-size 2": "circumstances of memory, which is not asked for",
+    "search tiny --max-memory 1MiB --batch-size 0": "batch_size must be an integer of at least 1, got 0",
+    "search tiny --max-memory 1MiB --dtype float64": "'float64' is not one of",
+    "search pvt_v1 --task retinanet --max-memory 1GiB --objectives macs": "no closed form of memory for the task",
+    "sweep tiny --out x.csv --batch-size 0": "batch_size must be an integer of at least 1, got 0",
     "search tiny --max-gmacs 1 --extrapolate --objectives accuracy": "objectives: accuracy: unknown",
     "search tiny --max-gmacs 1 --extrapolate --trials 0": "greater than or equal to 1",
     "search tiny --max-gmacs 1 --extrapolate --sampler gp": "'gp' is not one of",
@@ -264,6 +306,14 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
 def test_numbers_with_units_are_exact(text: str, value: int) -> None:
     """A count is what is written, rounded down, never a rounded float."""
     assert values.number("--x", text, values.COUNT_UNITS) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("4GiB", 4 * 2**30), ("1.5MB", 1_500_000), ("100", 100), ("7B", 7), ("0.5 KiB", 512)]
+)
+def test_bytes_with_units_are_exact(text: str, value: int) -> None:
+    """Binary prefixes are powers of 1,024, decimal ones of 1,000; without a unit it is bytes."""
+    assert values.number("--x", text, values.BYTE_UNITS) == value
 
 
 def test_the_summary_of_a_score_comes_with_its_card(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

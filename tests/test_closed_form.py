@@ -14,16 +14,15 @@ from strategies import cases
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.closed_form import (
     NetworkCost,
-    StageShape,
     attention,
-    pooled_reduction,
     pvt_cost,
-    shape_of,
+    reduced_by,
     spatial_reduction,
     stage_cost,
 )
 from pvtsearch.analysis.counted import count_params
 from pvtsearch.analysis.layers import LayerCost, linear
+from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided, shape_of
 from pvtsearch.config import PVTConfig, SpatialReduction, StageConfig
 from pvtsearch.geometry import Grid
 from pvtsearch.models.pvt import build_pvt
@@ -127,16 +126,15 @@ def test_arrays_of_stages_cost_what_each_stage_costs() -> None:
         "patch_size": rng.integers(1, 5, 50),
         "embed_dim": 8 * rng.integers(1, 20, 50),
         "depth": rng.integers(1, 9, 50),
+        "num_heads": np.ones(50, dtype=int),
         "mlp_width": rng.integers(1, 999, 50),
     }
     ratios = rng.integers(1, 5, 50)
     heights, widths = rng.integers(4, 60, 50), rng.integers(4, 60, 50)
-    together = costed(StageShape(**columns, reduction=spatial_reduction(ratios)), Grid(heights, widths))
+    together = costed(StageShape(**columns, reduction=Strided(ratios)), Grid(heights, widths))
     for i in range(50):
         row = {name: int(column[i]) for name, column in columns.items()}
-        alone = costed(
-            StageShape(**row, reduction=spatial_reduction(int(ratios[i]))), Grid(int(heights[i]), int(widths[i]))
-        )
+        alone = costed(StageShape(**row, reduction=Strided(int(ratios[i]))), Grid(int(heights[i]), int(widths[i])))
         for field in fields(LayerCost):
             column = np.broadcast_to(getattr(together, field.name), 50)
             assert column[i] == getattr(alone, field.name), field.name
@@ -146,17 +144,16 @@ def test_inputs_are_not_modified() -> None:
     """Arrays that went in are what they were."""
     widths = np.array([8, 16])
     before = widths.copy()
-    costed(StageShape(2, widths, 1, 2 * widths, pooled_reduction(3)), Grid(np.array([4, 6]), np.array([4, 6])))
+    costed(StageShape(2, widths, 1, 1, 2 * widths, Pooled(3)), Grid(np.array([4, 6]), np.array([4, 6])))
     assert np.array_equal(widths, before)
 
 
-@pytest.mark.parametrize("reduction", [spatial_reduction(2), spatial_reduction(1), pooled_reduction(7)])
+@pytest.mark.parametrize("reduction", [Strided(2), Strided(1), Pooled(7)])
 @pytest.mark.parametrize("side", [8, 9, 31])
-def test_formulas_in_symbols_are_the_numbers(reduction: object, side: int) -> None:
+def test_formulas_in_symbols_are_the_numbers(reduction: Reduction, side: int) -> None:
     """A formula in H and W, evaluated, == the call on ints."""
-    assert callable(reduction)
     height, width = sympy.symbols("H W", integer=True, positive=True)
-    shape = StageShape(2, 8, 2, 32, reduction)
+    shape = StageShape(2, 8, 2, 1, 32, reduction)
     formula = costed(shape, Grid(height, width)).macs
     assert formula.subs({height: side, width: side + 3}) == costed(shape, Grid(side, side + 3)).macs
 
@@ -166,21 +163,23 @@ def test_attention_is_quadratic_without_reduction_and_linear_when_pooled() -> No
     height, width = sympy.symbols("H W", integer=True, positive=True)
     grid = Grid(height, width)
     degrees = [
-        sympy.Poly(attention(8, tokens=grid.tokens, reduced=reduction(grid, 8), qkv_bias=True).matmul, height).degree()
-        for reduction in (spatial_reduction(1), pooled_reduction(7))
+        sympy.Poly(
+            attention(8, tokens=grid.tokens, reduced=reduced_by(reduction, grid, 8), qkv_bias=True).matmul, height
+        ).degree()
+        for reduction in (Strided(1), Pooled(7))
     ]
     assert degrees == [2, 1]
 
 
 def test_grid_sides_are_reduced_before_they_are_multiplied() -> None:
     """Side 7, ratio 2: 3 * 3 reduced tokens, not 49 // 4 = 12."""
-    assert spatial_reduction(2)(Grid(7, 7), 8).tokens == 9
+    assert spatial_reduction(2, Grid(7, 7), 8).tokens == 9
 
 
 def test_sr_ratio_1_has_no_layers() -> None:
     """Neither convolution nor norm, for an int and inside an array."""
-    assert spatial_reduction(1)(Grid(7, 7), 8).cost == LayerCost()
-    assert spatial_reduction(np.array([1, 2]))(Grid(7, 7), 8).cost.params.tolist() == [0, 8 * 8 * 4 + 8 + 16]
+    assert spatial_reduction(1, Grid(7, 7), 8).cost == LayerCost()
+    assert spatial_reduction(np.array([1, 2]), Grid(7, 7), 8).cost.params.tolist() == [0, 8 * 8 * 4 + 8 + 16]
 
 
 def test_costs_add_and_repeat() -> None:

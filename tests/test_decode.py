@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from small_spaces import every_config, image_sizes, spaces, tasks
+from small_spaces import every_config, image_sizes, memory_settings, spaces, tasks
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.analysis.closed_form import pvt_cost
-from pvtsearch.analysis.metrics import METRICS, analytic_cost
-from pvtsearch.analysis.table import move_costs
-from pvtsearch.config import ImageSize, PVTConfig, Task
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with, every_metric
+from pvtsearch.analysis.parts import Parts
+from pvtsearch.analysis.table import as_dict, move_costs
+from pvtsearch.config import ImageSize, PVTConfig, SpatialReduction, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError
-from pvtsearch.knobs import ShareRule
+from pvtsearch.knobs import ShareRule, StageKnobs
 from pvtsearch.search.completions import Completions, fits
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.limits import baseline_budget, prior_limits
 from pvtsearch.search.problem import Problem, StageLimit
 from pvtsearch.serialize import load_config
 from pvtsearch.serialize_space import load_space
-from pvtsearch.space import SearchSpace
+from pvtsearch.space import Entering, SearchSpace
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
-def costs_of(configs: list[PVTConfig], image_size: ImageSize, task: Task) -> list[dict[str, int]]:
-    return [analytic_cost(config, image_size, task) for config in configs]
+def costs_of(
+    configs: list[PVTConfig], image_size: ImageSize, task: Task, costing: Costing | None = None
+) -> list[dict[str, int]]:
+    return [analytic_cost(config, image_size, task, costing) for config in configs]
 
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[Problem, list[PVTConfig]]:
-    """A problem with a budget somewhere in the space's range, and all configurations that brute force finds in it."""
+    """A problem with a budget somewhere in the space's range, and all configurations that brute force finds in it.
+
+    Any metrics are limited, memory among them, and any are computed beside.
+    """
     space, image_size, task = draw(spaces()), draw(image_sizes), draw(tasks)
     configs = every_config(space, image_size)
     assume(configs)
-    costs = costs_of(configs, image_size, task)
     limited = draw(st.sets(st.sampled_from(tuple(METRICS))))
+    costing = costing_with(limited | draw(st.sets(st.sampled_from(tuple(METRICS)))), draw(memory_settings))
+    costs = costs_of(configs, image_size, task, costing)
     limits = {name: draw(st.sampled_from([cost[name] for cost in costs])) for name in sorted(limited)}
     slack = draw(st.sampled_from((-1, 0, 1)))
     budget = Budget({name: max(1, limit + slack) for name, limit in limits.items()})
     feasible = [config for config, cost in zip(configs, costs, strict=True) if budget.admits(cost)]
-    return Problem(space, image_size, task, budget), feasible
+    return Problem(space, image_size, task, budget, costing=costing), feasible
 
 
 @relaxed
@@ -56,7 +66,8 @@ def test_walk_reaches_exactly_the_feasible_configurations(drawn: tuple[Problem, 
     decoded = [decoder.decode(decoder.encode(path)) for path in walked]
     assert len(decoded) == len(feasible)
     assert {each.config for each in decoded} == set(feasible)
-    assert [each.cost for each in decoded] == costs_of([e.config for e in decoded], problem.image_size, problem.task)
+    costs = costs_of([each.config for each in decoded], problem.image_size, problem.task, problem.costing)
+    assert [each.cost for each in decoded] == costs
     assert bool(decoder.templates) == bool(feasible)
 
 
@@ -72,6 +83,7 @@ def test_no_point_decodes_to_anything_outside_the_limits(
     point = {name: data.draw(st.integers(0, size - 1)) for name, size in decoder.sizes.items()}
     decoded = decoder.decode(point)
     assert decoded.config in feasible
+    assert decoded.cost == analytic_cost(decoded.config, problem.image_size, problem.task, problem.costing)
     assert problem.budget.admits(decoded.cost)
 
 
@@ -112,18 +124,91 @@ def _beats(one: list[int], other: list[int]) -> bool:
 
 
 @settings(max_examples=40, deadline=None)
-@given(space=spaces(), image_size=image_sizes, task=tasks)
-def test_tables_equal_the_closed_form_one_by_one(space: SearchSpace, image_size: ImageSize, task: Task) -> None:
+@given(space=spaces(), image_size=image_sizes, task=tasks, setting=memory_settings)
+def test_tables_equal_the_closed_form_one_by_one(
+    space: SearchSpace, image_size: ImageSize, task: Task, setting: MemorySetting
+) -> None:
     """The closed form on arrays gives, row by row, the first stage's cost of a network built alone."""
+    costing = every_metric(task, setting)
     for template in space.templates:
         entering = space.start(image_size)
         for move in space.moves(template, 0, entering):
             options = space.options[0]
-            costs = move_costs(template, 0, options, entering, move, task=task)
+            costs = move_costs(template, 0, options, entering, move, task=task, costing=costing)
             for row, cost in zip(move.rows, costs, strict=True):
                 if len(space.stages) == 1:
                     config = space.decode(template, (options.stages[row],))
-                    assert dict(zip(METRICS, cost.tolist(), strict=True)) == analytic_cost(config, image_size, task)
+                    assert as_dict(cost, costing) == analytic_cost(config, image_size, task, costing)
+
+
+@pytest.mark.parametrize("attention", ["fused", "explicit"])
+def test_memory_limits_a_large_space(attention: Literal["fused", "explicit"]) -> None:
+    """Draws of a shipped space stay within params, MACs and memory of ResNet-50, and come close to that of memory."""
+    space, size, setting = load_space("pvt_v1"), (224, 224), MemorySetting(batch_size=16, attention=attention)
+    match = ("params", "macs", "inference_memory")
+    budget = baseline_budget(load_config("resnet50"), size, match=match, setting=setting)
+    decoder = Decoder(Problem(space, size, budget=budget, costing=costing_with(METRICS, setting)))
+    rng = np.random.default_rng(0)
+    reached = 0.0
+    for _ in range(50):
+        decoded = decoder.decode({name: int(rng.integers(n)) for name, n in decoder.sizes.items()})
+        assert decoded.cost == analytic_cost(decoded.config, size, costing=costing_with(METRICS, setting))
+        assert budget.admits(decoded.cost)
+        reached = max(reached, decoded.cost["inference_peak_bytes"] / budget.limits["inference_peak_bytes"])
+    assert reached > 0.9
+
+
+def every_rest(problem: Problem, template: PVTConfig, index: int, entering: Entering) -> Parts:
+    """The parts, in what is limited, of all ways to complete a network, by trying every one."""
+    algebra = problem.limited_algebra
+    if index == len(problem.space.stages):
+        return algebra.nothing()[None]
+    found = [algebra.nothing()[None][:0]]
+    for branch in problem.branches(template, index, entering):
+        following = every_rest(problem, template, index + 1, branch.leaving)
+        found += [algebra.concatenate(cost, following) for cost in branch.costs[:, problem.limited]]
+    return np.concatenate(found)
+
+
+@relaxed
+@given(drawn=problems(), data=st.data())
+def test_completions_are_the_least_demands_of_all_rests(
+    drawn: tuple[Problem, list[PVTConfig]], data: st.DataObject
+) -> None:
+    """After any first stages every rest within the limits is met by the front, and the front is of such rests."""
+    problem, _ = drawn
+    algebra, completions = problem.limited_algebra, Completions(problem)
+    template = data.draw(st.sampled_from(problem.space.templates))
+    entering, index = problem.start(), data.draw(st.integers(0, len(problem.space.stages) - 1))
+    for stage in range(index):
+        branches = problem.branches(template, stage, entering)
+        assume(branches)
+        entering = data.draw(st.sampled_from(branches)).leaving
+    rests = every_rest(problem, template, index, entering)
+    rests = rests[(algebra.total(rests) <= problem.limits).all(axis=1)]
+    front, demands = completions.front(template, index, entering), algebra.demand(rests)
+    assert fits(front, demands).all()
+    assert {tuple(row) for row in front.tolist()} <= {tuple(row) for row in demands.tolist()}
+
+
+def test_a_rest_of_fewer_parameters_and_a_higher_peak_is_kept() -> None:
+    """Reduction costs parameters and saves scores: under a limit on memory alone both are ways to complete a network.
+
+    Which one fits depends on what comes before: beside a high peak the first, on top of a large map the second.
+    """
+    knobs = StageKnobs(
+        patch_size=(2,), embed_dim=(12,), depth=(1,), mlp_ratio=(1,), num_heads=(3,),
+        attention=(SpatialReduction(1), SpatialReduction(2)),
+    )  # fmt: skip
+    space = SearchSpace((knobs, knobs), {"pool": ("mean",)}, image_size=32, name="reductions")
+    costing = costing_with(METRICS, MemorySetting(attention="explicit"))
+    problem = Problem(space, (32, 32), budget=Budget({"inference_peak_bytes": 10**9}), costing=costing)
+    (branch,) = problem.branches(space.templates[0], 0, problem.start())
+    front = Completions(problem).front(space.templates[0], 1, branch.leaving)
+    rests = every_rest(problem, space.templates[0], 1, branch.leaving)
+    demands = problem.limited_algebra.demand(rests)
+    assert sorted(map(tuple, front.tolist())) == sorted(map(tuple, demands.tolist()))
+    assert len(front) == 2
 
 
 def test_completions_of_the_tiny_space_are_its_minima() -> None:
@@ -182,9 +267,23 @@ def test_an_unknown_metric_in_a_budget_is_refused() -> None:
         Problem(load_space("tiny"), (64, 64), budget=Budget({"latency": 5}))
 
 
+def test_what_has_no_number_cannot_be_limited() -> None:
+    """Memory that a problem's costing leaves out, or of a task without a closed form, is an error as well."""
+    space, budget = load_space("tiny"), Budget({"inference_peak_bytes": 10**9})
+    with pytest.raises(BudgetError, match="inference_peak_bytes is limited but not"):
+        Problem(space, (64, 64), budget=budget)
+    with pytest.raises(InputError, match="inference_memory: there is no closed form of memory for the task retinanet"):
+        Problem(space, (64, 64), "retinanet", budget, costing=costing_with(METRICS, MemorySetting()))
+    with pytest.raises(InputError, match="no closed form of memory for the task mask_rcnn"):
+        baseline_budget(load_config("resnet50"), (64, 64), task="mask_rcnn", match=["inference_memory"])
+
+
 def test_costs_beyond_64_bits_are_refused() -> None:
-    """An image so large that integers would overflow is an error, never a wrong number."""
+    """An image or a batch so large that integers would overflow is an error, never a wrong number."""
     space = load_space("pvt_v1")
+    crowd = costing_with(METRICS, MemorySetting(batch_size=10**9))
+    with pytest.raises(InputError, match="64-bit"):
+        Decoder(Problem(space, (4096, 4096), budget=Budget({"macs": 10**18}), costing=crowd)).templates  # noqa: B018
     with pytest.raises(InputError, match="64-bit"):
         Decoder(Problem(space, (10**6, 10**6), budget=Budget({"macs": 10**18}))).templates  # noqa: B018  the property acts
 

@@ -19,7 +19,7 @@ from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_macs_on_meta, count_params
 from pvtsearch.analysis.dense import head_cost_of_levels, level_cost
 from pvtsearch.analysis.formula import formula
-from pvtsearch.analysis.metrics import analytic_cost
+from pvtsearch.analysis.metrics import Costing, analytic_cost
 from pvtsearch.analysis.table import head_costs
 from pvtsearch.cli import run
 from pvtsearch.config import DenseTask, PVTConfig, ResNetConfig, SpatialReduction, StageConfig, Task
@@ -323,4 +323,4 @@ def test_costs_of_heads_stay_exact() -> None:
     """Where neck and heads would pass 64 bits the search is refused, as for stages."""
     moves = FOUR.moves(FOUR.templates[0], 0, FOUR.start((2 * 10**7, 2 * 10**7)))
     with pytest.raises(InputError, match="beyond exact 64-bit integers"):
-        head_costs(FOUR.templates[0], 0, FOUR.options[0], next(iter(moves)), task="semantic_fpn")
+        head_costs(FOUR.templates[0], 0, FOUR.options[0], next(iter(moves)), task="semantic_fpn", costing=Costing())

@@ -12,8 +12,9 @@ import pvtsearch
 HEAVY = ("torch", "torchvision", "fvcore", "optuna", "pandas", "plotly", "sqlalchemy")
 CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "analysis.closed_form", "analysis.table",
         "analysis.metrics", "analysis.conventions", "analysis.reproduction", "analysis.scaling", "analysis.formula",
-        "analysis.memory", "analysis.training", "analysis.peak", "analysis.profile",
-        "search.pareto", "search.problem", "search.completions", "search.decode")  # fmt: skip
+        "analysis.parts", "analysis.sweep", "analysis.memory", "analysis.training", "analysis.peak",
+        "analysis.profile", "search.pareto", "search.problem", "search.completions",
+        "search.decode")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock")
 
 

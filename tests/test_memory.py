@@ -14,14 +14,11 @@ from strategies import cases, memory_settings, resnets, thin_cases
 from pvtsearch.analysis.live_bytes import inference_peak_bytes
 from pvtsearch.analysis.memory import (
     MemorySetting,
-    MemoryShape,
-    pooled_reduction,
     pvt_parts,
-    shape_of,
-    spatial_reduction,
     stage_parts,
 )
 from pvtsearch.analysis.peak import inference_memory
+from pvtsearch.analysis.shapes import Pooled, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, allocate, release, sequence
 from pvtsearch.config import (
     ImageSize,
@@ -149,13 +146,10 @@ def test_arrays_give_what_ints_give(attention: Any, pooled: bool) -> None:
     config = PVTConfig(stages=(StageConfig(2, 8, 1, 1, 1), *options[:1]), image_size=16, pool="mean", mlp="conv")
     setting = MemorySetting(batch_size=2, attention=attention)
     where: dict[str, Any] = {"grid": Grid(4, 4), "learned": Grid(3, 4), "task": "classification", "setting": setting}
-    columns = {name: np.array([getattr(o, name) for o in options]) for name in ("embed_dim", "num_heads", "mlp_width")}
-    reduction = (
-        pooled_reduction(np.array([o.attention.pool_size for o in options]))  # type: ignore[union-attr]
-        if pooled
-        else spatial_reduction(np.array([o.attention.sr_ratio for o in options]))  # type: ignore[union-attr]
-    )
-    shape = MemoryShape(**columns, reduction=reduction)
+    names = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_width")
+    columns = {name: np.array([getattr(option, name) for option in options]) for name in names}
+    sizes = np.array([size for option in options for size in vars(option.attention).values()])
+    shape = StageShape(**columns, reduction=Pooled(sizes) if pooled else Strided(sizes))
     together = stage_parts(config, 1, shape, entering_bytes=7, **where)
     for row, option in enumerate(options):
         for part, alone in zip(

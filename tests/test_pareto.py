@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,27 @@ def test_nondominated_equals_the_definition(points: np.ndarray) -> None:
         repeated = any((points[other] == point).all() for other in range(row))
         assert kept[row] == (not dominated and not repeated)
     assert (points == untouched).all()
+
+
+@pytest.mark.parametrize("largest", [5, 1000])
+def test_nondominated_equals_the_definition_in_large_tables(largest: int) -> None:
+    """The same beyond what is compared at once."""
+    points = np.random.default_rng(largest).integers(largest, size=(1000, 3))
+    dominated = np.array([((points <= p).all(axis=1) & (points < p).any(axis=1)).any() for p in points])
+    _distinct, first = np.unique(points, axis=0, return_index=True)
+    assert set(np.flatnonzero(nondominated(points))) == set(first) - set(np.flatnonzero(dominated))
+
+
+@given(points=tables, data=st.data())
+def test_columns_that_order_rows_alike_change_nothing(points: np.ndarray, data: st.DataObject) -> None:
+    """A column again in other units, or one that is the same in all rows, decides nothing."""
+    constant = np.full((len(points), 1), 3)
+    wider = np.concatenate([points, 4 * points + 1, constant], axis=1)
+    columns = data.draw(st.permutations(range(wider.shape[1])))
+    expected = nondominated(points)
+    found = nondominated(wider[:, columns])
+    assert {tuple(row) for row in points[expected]} == {tuple(row) for row in points[found]}
+    assert expected.sum() == found.sum()
 
 
 def record(trial: int, prior: int, macs: int, *, head_dim: int = 64) -> TrialRecord:

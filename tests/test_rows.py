@@ -9,6 +9,8 @@ from results import PRIOR_AND_MACS, RESNET50, pyramid, result_of, search_result
 
 from pvtsearch.accuracy.prior import CARD
 from pvtsearch.analysis.baselines import network_cost
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.metrics import analytic_cost, costing_with
 from pvtsearch.config import PooledReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
@@ -201,3 +203,20 @@ def test_only_the_limit_itself_reads_as_100_percent() -> None:
         "100.1 %",
     ]
     assert (magnitude(999), magnitude(12 * 10**12)) == ("999", "1.2 × 10¹³")
+
+
+def test_landmarks_have_the_memory_that_the_search_computed() -> None:
+    """Where trials have peak memory, published networks have it in the same circumstances, and a verdict with it."""
+    memory = {"batch_size": 2, "dtype": "float16", "attention": "explicit"}
+    costing = costing_with(["inference_peak_bytes"], MemorySetting(batch_size=2, dtype="float16", attention="explicit"))
+    result = search_result(3)
+    peaks = [analytic_cost(r.config, (224, 224), costing=costing) for r in result.records]
+    records = tuple(dataclasses.replace(r, cost=c) for r, c in zip(result.records, peaks, strict=True))
+    budget = Budget({"inference_peak_bytes": 60 * 2**20})
+    known = dataclasses.replace(result, records=records, front=records[:1], budget=budget, memory=memory)
+    rows = {row.name: row for row in landmark_rows(known)}
+    for name in ("resnet50", "pvt_tiny"):
+        peak = analytic_cost(PRESETS[name].config, (224, 224), costing=costing)["inference_peak_bytes"]
+        assert rows[name].values["inference_peak_bytes"] == peak
+        assert rows[name].within_budget is (peak <= 60 * 2**20)
+    assert all("inference_peak_bytes" not in row.values for row in landmark_rows(result))

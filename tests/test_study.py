@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 from small_spaces import every_config
 
-from pvtsearch.analysis.metrics import analytic_cost
+from pvtsearch.analysis.baseline_memory import inference_memory
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.metrics import analytic_cost, costing_with
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible, StudyError
@@ -21,6 +23,7 @@ from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.search.run import plan_search, run_search, sum_up
 from pvtsearch.search.samplers import SAMPLERS
 from pvtsearch.search.study import hide_password, open_study, run_study, sqlite_storage
+from pvtsearch.serialize import load_config
 from pvtsearch.serialize_space import load_space
 
 TINY_BUDGET = Budget({"params": 400_000, "macs": 12_000_000})
@@ -41,6 +44,33 @@ def test_every_trial_is_inside_the_budget_and_no_configuration_comes_twice(sampl
         assert record.cost == analytic_cost(record.config, (64, 64))
         assert TINY_BUDGET.admits(record.cost)
     assert all(record.trial == number for number, record in enumerate(result.records))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_memory_is_computed_where_it_is_asked_for(sampler: str) -> None:
+    """A matched network's peak is a limit in the circumstances given, and no trial is outside; else it is absent."""
+    costing = costing_with(["inference_peak_bytes"], MemorySetting(batch_size=4, attention="explicit"))
+    limits = {"macs": 12_000_000, "inference_peak_bytes": 4_000_000}
+    result = run_search("tiny", budget=Budget(limits), objectives=["inference_memory", "prior"], extrapolate=True,
+                        batch_size=4, attention="explicit", sampler=sampler, trials=50)  # fmt: skip
+    assert result.memory == {"batch_size": 4, "dtype": "float32", "attention": "explicit"}
+    for record in result.records:
+        assert record.cost == analytic_cost(record.config, (64, 64), costing=costing)
+        assert result.budget.admits(record.cost)
+    without = run_search("tiny", **TINY, sampler=sampler, trials=3)
+    assert without.memory is None
+    assert list(without.records[0].cost) == ["params", "macs"]
+
+
+def test_a_network_is_matched_in_its_memory() -> None:
+    """`match` names the metrics of a network that are limits; memory is that of the circumstances."""
+    result = run_search(
+        "tiny", budget="resnet18", match=["inference_memory"], objectives=["macs"], trials=2, batch_size=3
+    )
+    setting = MemorySetting(batch_size=3)
+    peak = inference_memory(load_config("resnet18"), (64, 64), "classification", setting).peak_bytes
+    assert result.budget.limits == {"inference_peak_bytes": peak}
+    assert "batch 3, float32, fused attention" in result.budget.source
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -95,6 +125,10 @@ def test_another_search_may_not_join(tmp_path: Path) -> None:
     run_search("tiny", **TINY, trials=3, storage=storage)
     with pytest.raises(StudyError, match="its seed is 0, this command's 1"):
         run_search("tiny", **TINY, trials=3, seed=1, storage=storage)
+    limit = {"budget": Budget({"inference_peak_bytes": 10**7}), "objectives": ["macs"], "study_name": "memory"}
+    run_search("tiny", **limit, trials=3, storage=storage)
+    with pytest.raises(StudyError, match=r"its memory is .batch 1, float32, fused attention., this command's .batch 2"):
+        run_search("tiny", **limit, batch_size=2, trials=3, storage=storage)
     with pytest.raises(StudyError, match="its objectives"):
         run_search("tiny", **TINY, trials=3, objectives=("params", "macs"), storage=storage)
     assert len(run_search("tiny", **TINY, trials=5, storage=storage).records) == 5  # more trials of the same search

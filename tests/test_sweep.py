@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from small_spaces import every_config, image_sizes, spaces, tasks
+from small_spaces import every_config, image_sizes, memory_settings, spaces, tasks
 
-from pvtsearch.analysis.metrics import METRICS, analytic_cost
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.metrics import METRICS, SUMS, analytic_cost, every_metric
 from pvtsearch.analysis.sweep import ILLEGAL, Sweep
 from pvtsearch.cli import run
 from pvtsearch.config import ImageSize, Task
@@ -20,24 +22,28 @@ from pvtsearch.space import SearchSpace
 
 
 @settings(max_examples=60, deadline=None)
-@given(space=spaces(), image_size=image_sizes, task=tasks)
-def test_every_point_is_what_brute_force_finds(space: SearchSpace, image_size: ImageSize, task: Task) -> None:
-    """All legal configurations, each once, each with its cost in closed form, computed alone."""
-    sweep = Sweep(space, image_size, task)
+@given(space=spaces(), image_size=image_sizes, task=tasks, setting=memory_settings)
+def test_every_point_is_what_brute_force_finds(
+    space: SearchSpace, image_size: ImageSize, task: Task, setting: MemorySetting
+) -> None:
+    """All legal configurations, each once, each with its cost in closed form, memory too, computed alone."""
+    costing = every_metric(task, setting)
+    sweep = Sweep(space, image_size, task, costing)
     found = [
         (sweep.config(p), tuple(c)) for points, costs in sweep.every_point() for p, c in zip(points, costs, strict=True)
     ]
     assert len(found) == space.size(image_size).legal
     assert {config for config, _cost in found} == set(every_config(space, image_size))
     for config, cost in found:
-        assert dict(zip(METRICS, map(int, cost), strict=True)) == analytic_cost(config, image_size, task)
+        assert dict(zip(METRICS, map(int, cost), strict=True)) == analytic_cost(config, image_size, task, costing)
 
 
-@pytest.mark.parametrize("name", ["pvt_v1", "pvt_v2"])
-def test_a_sample_of_a_large_space_equals_one_by_one(name: str) -> None:
+@pytest.mark.parametrize(("name", "attention"), [("pvt_v1", "fused"), ("pvt_v2", "explicit")])
+def test_a_sample_of_a_large_space_equals_one_by_one(name: str, attention: Literal["fused", "explicit"]) -> None:
     """Drawn points are legal, their costs those of their configurations; the same seed draws the same."""
     space = load_space(name)
-    sweep = Sweep(space, (224, 224))
+    costing = every_metric("classification", MemorySetting(batch_size=4, dtype="float16", attention=attention))
+    sweep = Sweep(space, (224, 224), costing=costing)
     points, costs = (np.concatenate(parts) for parts in zip(*sweep.sample(150_000, seed=1), strict=True))
     again = np.concatenate([points for points, _costs in sweep.sample(150_000, seed=1)])
     assert (points == again).all()
@@ -45,16 +51,17 @@ def test_a_sample_of_a_large_space_equals_one_by_one(name: str) -> None:
     for row in range(0, len(points), 3_000):
         config = sweep.config(points[row])
         assert space.contains(config)
-        assert dict(zip(METRICS, map(int, costs[row]), strict=True)) == analytic_cost(config, (224, 224))
+        alone = analytic_cost(config, (224, 224), costing=costing)
+        assert dict(zip(METRICS, map(int, costs[row]), strict=True)) == alone
 
 
 @pytest.mark.parametrize("task", ["retinanet", "mask_rcnn", "semantic_fpn"])
 def test_a_sweep_of_a_dense_task_counts_neck_and_heads(task: Task) -> None:
     """Each row is the whole network of the task, backbone, neck and heads, as it is computed alone."""
-    sweep = Sweep(load_space("tiny"), (64, 96), task)
+    sweep = Sweep(load_space("tiny"), (64, 96), task, every_metric(task, MemorySetting()))
     points, costs = next(sweep.sample(20, seed=0))
     for point, cost in zip(points, costs, strict=True):
-        assert dict(zip(METRICS, map(int, cost), strict=True)) == analytic_cost(sweep.config(point), (64, 96), task)
+        assert dict(zip(SUMS, map(int, cost), strict=True)) == analytic_cost(sweep.config(point), (64, 96), task)
 
 
 def test_a_sample_of_tiny_is_uniform() -> None:
@@ -89,7 +96,12 @@ def test_the_command_writes_a_table_whole_or_not_at_all(
     table = pd.read_csv("all.csv")
     assert len(table) == 8_192
     assert list(table.columns[:2]) == ["stage1.patch_size", "stage1.embed_dim"]
-    assert list(table.columns[-2:]) == ["params", "macs"]
+    assert list(table.columns[-3:]) == ["params", "macs", "inference_peak_bytes"]
+    assert run(["sweep", "tiny", "--task", "retinanet", "--out", "all.csv"]) == 0
+    assert list(pd.read_csv("all.csv").columns[-2:]) == ["params", "macs"]
+    assert run(["sweep", "tiny", "--batch-size", "3", "--dtype", "bfloat16", "--out", "all.csv"]) == 0
+    smaller = pd.read_csv("all.csv")["inference_peak_bytes"] / table["inference_peak_bytes"]
+    assert 0.5 < smaller.min() < smaller.max() < 1.5
     assert run(["sweep", "pvt_v1", "--sample", "1000", "--out", "some.csv"]) == 0
     assert len(pd.read_csv("some.csv")) == 1_000
     capsys.readouterr()

@@ -14,8 +14,9 @@ from strategies import cases, memory_settings, resnets, thin_cases
 from pvtsearch.analysis.live_bytes import training_peak_bytes
 from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.peak import inference_memory, training_memory
+from pvtsearch.analysis.shapes import Pooled, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, Tape, allocate, release
-from pvtsearch.analysis.training import TrainingShape, pooled_reduction, shape_of, spatial_reduction, stage_parts
+from pvtsearch.analysis.training import stage_parts
 from pvtsearch.config import (
     AttentionKernel,
     ImageSize,
@@ -149,8 +150,8 @@ def test_arrays_give_what_ints_give(attention: AttentionKernel, index: int, pool
     names = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_width")
     columns = {name: np.array([getattr(option, name) for option in options]) for name in names}
     sizes = np.array([size for option in options for size in vars(option.attention).values()])
-    reduction = pooled_reduction(sizes) if pooled else spatial_reduction(sizes)
-    together = stage_parts(config, index, TrainingShape(**columns, reduction=reduction), **where)
+    shape = StageShape(**columns, reduction=Pooled(sizes) if pooled else Strided(sizes))
+    together = stage_parts(config, index, shape, **where)
     for row, option in enumerate(options):
         for part, alone in zip(together, stage_parts(config, index, shape_of(option), **where), strict=True):
             for passed, expected in zip(vars(part.tape).values(), vars(alone.tape).values(), strict=True):

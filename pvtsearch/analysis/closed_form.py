@@ -7,19 +7,16 @@ code implements them. The formulas take ints, numpy integer arrays or sympy symb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, assert_never
+from typing import NamedTuple, assert_never
 
 from pvtsearch.analysis.layers import LayerCost, conv2d, layer_norm, linear, relu, total
+from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided, shape_of
 from pvtsearch.config import (
-    Attention,
     ImageSize,
     Mlp,
-    PooledReduction,
     PVTConfig,
-    SpatialReduction,
-    StageConfig,
     Task,
 )
 from pvtsearch.geometry import Grid, Number, patch_kernel, reduced_grid
@@ -36,20 +33,6 @@ class Reduced(NamedTuple):
     rectified: int
 
 
-Reduction: TypeAlias = Callable[[Grid, Number], Reduced]
-
-
-@dataclass(frozen=True)
-class StageShape:
-    """The numbers of one stage, or arrays of the numbers of many stages that share a kind of attention."""
-
-    patch_size: Number
-    embed_dim: Number
-    depth: Number
-    mlp_width: Number
-    reduction: Reduction
-
-
 @dataclass(frozen=True)
 class NetworkCost:
     """Cost by stage and of the head; stages + head == total."""
@@ -63,38 +46,30 @@ class NetworkCost:
         return total((*self.stages, self.head))
 
 
-def spatial_reduction(sr_ratio: Number) -> Reduction:
+def spatial_reduction(sr_ratio: Number, grid: Grid, embed_dim: Number) -> Reduced:
     """PVT v1's SRA: a strided convolution, then a LayerNorm; at ratio 1 there is neither."""
-
-    def reduce(grid: Grid, embed_dim: Number) -> Reduced:
-        tokens = reduced_grid(grid, sr_ratio).tokens
-        layers = conv2d(embed_dim, embed_dim, kernel=sr_ratio, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
-        return Reduced(tokens, ((sr_ratio > 1) * 1) * layers, rectified=0)
-
-    return reduce
+    tokens = reduced_grid(grid, sr_ratio).tokens
+    layers = conv2d(embed_dim, embed_dim, kernel=sr_ratio, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
+    return Reduced(tokens, ((sr_ratio > 1) * 1) * layers, rectified=0)
 
 
-def pooled_reduction(pool_size: Number) -> Reduction:
+def pooled_reduction(pool_size: Number, grid: Grid, embed_dim: Number) -> Reduced:
     """PVT v2's linear SRA: average pooling, a 1x1 convolution, then LayerNorm and GELU."""
-
-    def reduce(grid: Grid, embed_dim: Number) -> Reduced:
-        tokens = pool_size * pool_size
-        pool = LayerCost(adaptive_avg_pool2d=embed_dim * grid.tokens)
-        layers = conv2d(embed_dim, embed_dim, kernel=1, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
-        return Reduced(tokens, pool + layers, rectified=1)
-
-    return reduce
+    tokens = pool_size * pool_size
+    pool = LayerCost(adaptive_avg_pool2d=embed_dim * grid.tokens)
+    layers = conv2d(embed_dim, embed_dim, kernel=1, positions=tokens) + layer_norm(embed_dim, tokens=tokens)
+    return Reduced(tokens, pool + layers, rectified=1)
 
 
-def reduction_of(attention: Attention) -> Reduction:
-    """The reduction an attention type stands for."""
-    match attention:
-        case SpatialReduction(sr_ratio):
-            return spatial_reduction(sr_ratio)
-        case PooledReduction(pool_size):
-            return pooled_reduction(pool_size)
+def reduced_by(reduction: Reduction, grid: Grid, embed_dim: Number) -> Reduced:
+    """What a reduction makes of a grid's tokens."""
+    match reduction:
+        case Strided(sr_ratio):
+            return spatial_reduction(sr_ratio, grid, embed_dim)
+        case Pooled(pool_size):
+            return pooled_reduction(pool_size, grid, embed_dim)
         case _:
-            assert_never(attention)
+            assert_never(reduction)
 
 
 def patch_embedding(
@@ -166,7 +141,7 @@ def stage_cost(
         entry = int(config.has_class_token(index, "classification"))
         cost += learned_position(channels, learned=learned, grid=grid, class_token=entry)
     cost += LayerCost(params=class_token * channels)
-    reduced = shape.reduction(grid, channels)
+    reduced = reduced_by(shape.reduction, grid, channels)
     reduced = reduced._replace(tokens=reduced.tokens + class_token)
     block = (
         2 * layer_norm(channels, tokens=tokens)
@@ -185,11 +160,6 @@ def head_cost(config: PVTConfig, embed_dim: Number, task: Task) -> LayerCost:
     if task != "classification" or config.num_classes == 0:
         return LayerCost()
     return linear(embed_dim, config.num_classes, tokens=1)
-
-
-def shape_of(stage: StageConfig) -> StageShape:
-    """A configuration's stage as the numbers the formulas take."""
-    return StageShape(stage.patch_size, stage.embed_dim, stage.depth, stage.mlp_width, reduction_of(stage.attention))
 
 
 def pvt_cost(config: PVTConfig, image_size: ImageSize, task: Task = "classification") -> NetworkCost:

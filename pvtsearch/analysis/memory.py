@@ -7,20 +7,17 @@ A view costs nothing and keeps its storage; a caller holds its arguments until t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
 
+from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, allocate, passing, release, sequence
 from pvtsearch.config import (
-    Attention,
     AttentionKernel,
     ImageSize,
     NetworkTask,
-    PooledReduction,
     PVTConfig,
-    SpatialReduction,
-    StageConfig,
     check_choice,
     check_int,
 )
@@ -51,6 +48,9 @@ class MemorySetting:
         check_choice("attention", self.attention, get_args(AttentionKernel))
         check_choice("optimizer", self.optimizer, get_args(Optimizer))
 
+    def __str__(self) -> str:
+        return f"batch {self.batch_size}, {self.dtype}, {self.attention} attention"
+
     @property
     def element_bytes(self) -> int:
         """Bytes of one element of a parameter or an activation."""
@@ -76,68 +76,47 @@ class ReducedTokens(NamedTuple):
     nbytes: Number
 
 
-Reduction: TypeAlias = Callable[[Grid, Number, MemorySetting], ReducedTokens]
-
-
-@dataclass(frozen=True)
-class MemoryShape:
-    """The numbers of one stage, or arrays of the numbers of many stages that share a kind of attention."""
-
-    embed_dim: Number
-    num_heads: Number
-    mlp_width: Number
-    reduction: Reduction
-
-
 def layer_norm(channels: Number, *, tokens: Number, setting: MemorySetting) -> Span:
     """The output stays; mean and reciprocal deviation of every token pass."""
     return allocate(setting.batch_bytes(tokens * channels)) + passing(setting.batch_bytes(2 * tokens))
 
 
-def spatial_reduction(sr_ratio: Number) -> Reduction:
+def spatial_reduction(sr_ratio: Number, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTokens:
     """A strided convolution, then a LayerNorm; at ratio 1 the tokens themselves."""
-
-    def reduce(grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTokens:
-        tokens = reduced_grid(grid, sr_ratio).tokens
-        nbytes = setting.batch_bytes(tokens * embed_dim)
-        making = allocate(nbytes) + layer_norm(embed_dim, tokens=tokens, setting=setting) + release(nbytes)
-        reduces = (sr_ratio > 1) * 1
-        return ReducedTokens(tokens, reduces * making, reduces * nbytes)
-
-    return reduce
+    tokens = reduced_grid(grid, sr_ratio).tokens
+    nbytes = setting.batch_bytes(tokens * embed_dim)
+    making = allocate(nbytes) + layer_norm(embed_dim, tokens=tokens, setting=setting) + release(nbytes)
+    reduces = (sr_ratio > 1) * 1
+    return ReducedTokens(tokens, reduces * making, reduces * nbytes)
 
 
-def pooled_reduction(pool_size: Number) -> Reduction:
+def pooled_reduction(pool_size: Number, embed_dim: Number, setting: MemorySetting) -> ReducedTokens:
     """Average pooling, a 1x1 convolution, a LayerNorm, GELU: all of one size, each releases the one before."""
-
-    def reduce(_: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTokens:
-        tokens = pool_size * pool_size
-        nbytes = setting.batch_bytes(tokens * embed_dim)
-        norm = layer_norm(embed_dim, tokens=tokens, setting=setting)
-        making = allocate(nbytes) + passing(nbytes) + norm + release(nbytes) + passing(nbytes)
-        return ReducedTokens(tokens, making, nbytes)
-
-    return reduce
+    tokens = pool_size * pool_size
+    nbytes = setting.batch_bytes(tokens * embed_dim)
+    norm = layer_norm(embed_dim, tokens=tokens, setting=setting)
+    making = allocate(nbytes) + passing(nbytes) + norm + release(nbytes) + passing(nbytes)
+    return ReducedTokens(tokens, making, nbytes)
 
 
-def reduction_of(attention: Attention) -> Reduction:
-    """The reduction an attention type stands for."""
-    match attention:
-        case SpatialReduction(sr_ratio):
-            return spatial_reduction(sr_ratio)
-        case PooledReduction(pool_size):
-            return pooled_reduction(pool_size)
+def reduced_by(reduction: Reduction, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTokens:
+    """What a reduction makes of a grid's tokens."""
+    match reduction:
+        case Strided(sr_ratio):
+            return spatial_reduction(sr_ratio, grid, embed_dim, setting)
+        case Pooled(pool_size):
+            return pooled_reduction(pool_size, embed_dim, setting)
         case _:
-            assert_never(attention)
+            assert_never(reduction)
 
 
-def fused_products(shape: MemoryShape, *, tokens: Number, setting: MemorySetting) -> Span:
+def fused_products(shape: StageShape, *, tokens: Number, setting: MemorySetting) -> Span:
     """One kernel: its output, laid out as B N C, and for a moment the logsumexp of every query and head."""
     logsumexp = setting.batch_size * tokens * shape.num_heads * LOGSUMEXP_BYTES
     return allocate(setting.batch_bytes(tokens * shape.embed_dim)) + passing(logsumexp)
 
 
-def explicit_products(shape: MemoryShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Span:
+def explicit_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Span:
     """Scores, scaled scores, softmax, output, B N C. matmul copies what it cannot view as a stack of matrices."""
     several = (shape.num_heads > 1) * 1
     stacked = several * int(setting.batch_size > 1)
@@ -160,10 +139,10 @@ def explicit_products(shape: MemoryShape, *, tokens: Number, reduced: Number, se
     )
 
 
-def attention(shape: MemoryShape, *, grid: Grid, class_token: int, setting: MemorySetting) -> Span:
+def attention(shape: StageShape, *, grid: Grid, class_token: int, setting: MemorySetting) -> Span:
     """The attention half of a block; at its end the sum of tokens and attention is held beside the tokens."""
     tokens = grid.tokens + class_token
-    reduced, making, reduced_bytes = shape.reduction(grid, shape.embed_dim, setting)
+    reduced, making, reduced_bytes = reduced_by(shape.reduction, grid, shape.embed_dim, setting)
     reduced = reduced + class_token
     size = setting.batch_bytes(tokens * shape.embed_dim)
     key_value = setting.batch_bytes(2 * reduced * shape.embed_dim)
@@ -190,7 +169,7 @@ def attention(shape: MemoryShape, *, grid: Grid, class_token: int, setting: Memo
     )
 
 
-def mlp(shape: MemoryShape, *, tokens: Number, setting: MemorySetting) -> Span:
+def mlp(shape: StageShape, *, tokens: Number, setting: MemorySetting) -> Span:
     """The MLP half of a block, plain or with a convolution; at its end both earlier tokens go and the sum stays."""
     size = setting.batch_bytes(tokens * shape.embed_dim)
     hidden = setting.batch_bytes(tokens * shape.mlp_width)
@@ -265,7 +244,7 @@ def end(
 def stage_parts(
     config: PVTConfig,
     index: int,
-    shape: MemoryShape,
+    shape: StageShape,
     *,
     entering_bytes: Number,
     grid: Grid,
@@ -295,9 +274,20 @@ def stage_parts(
     )
 
 
-def shape_of(stage: StageConfig) -> MemoryShape:
-    """A configuration's stage as the numbers the formulas take."""
-    return MemoryShape(stage.embed_dim, stage.num_heads, stage.mlp_width, reduction_of(stage.attention))
+def released_bytes(
+    index: int, in_chans: Number, entering: Grid, *, task: NetworkTask, setting: MemorySetting
+) -> Number:
+    """Bytes of the map that stage `index` reads where it is the last to hold it.
+
+    The images are the caller's, and the maps of a backbone its output.
+    """
+    last_holder = index > 0 and task == "classification"
+    return int(last_holder) * setting.batch_bytes(in_chans * entering.tokens)
+
+
+def head_span(config: PVTConfig, *, task: NetworkTask, setting: MemorySetting) -> Span:
+    """The scores of a classification network."""
+    return allocate(setting.batch_bytes(config.num_classes if task == "classification" else 0))
 
 
 def pvt_parts(
@@ -315,22 +305,19 @@ def parts_on_grids(
 ) -> tuple[tuple[Part, ...], ...]:
     """The spans of a PVT whose stages have these grids, in numbers or polynomials."""
     learned = config.grids((config.image_size, config.image_size))
-    stages = []
-    entering_bytes = 0  # the images are the caller's
-    for index, stage in enumerate(config.stages):
-        stages.append(
-            stage_parts(
-                config,
-                index,
-                shape_of(stage),
-                entering_bytes=entering_bytes,
-                grid=grids[index],
-                learned=learned[index],
-                task=task,
-                setting=setting,
-            )
+    entering = (grids[0], *grids)  # what enters the first stage is not released
+    widths = (config.in_chans, *(stage.embed_dim for stage in config.stages))
+    stages = [
+        stage_parts(
+            config,
+            index,
+            shape_of(stage),
+            entering_bytes=released_bytes(index, widths[index], entering[index], task=task, setting=setting),
+            grid=grids[index],
+            learned=learned[index],
+            task=task,
+            setting=setting,
         )
-        if task == "classification":
-            entering_bytes = setting.batch_bytes(grids[index].tokens * stage.embed_dim)
-    scores = config.num_classes if task == "classification" else 0
-    return (*stages, (Part("scores", allocate(setting.batch_bytes(scores))),))
+        for index, stage in enumerate(config.stages)
+    ]
+    return (*stages, (Part("scores", head_span(config, task=task, setting=setting)),))

@@ -1,37 +1,144 @@
-"""The metrics a budget can limit and a search can minimise, each in one line."""
+"""The metrics a budget can limit and a search can minimise, each in one entry of `METRICS`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.layers import LayerCost
-from pvtsearch.config import ImageSize, ModelConfig, Task
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.peak import inference_peak_bytes
+from pvtsearch.analysis.spans import Tape
+from pvtsearch.analysis.stage_memory import inference_head, inference_stage
+from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, Task, is_dense
+from pvtsearch.errors import BudgetError, InputError
 from pvtsearch.geometry import Number
 from pvtsearch.records import Direction
 
+if TYPE_CHECKING:
+    from pvtsearch.analysis.parts import Algebra
+
 
 @dataclass(frozen=True)
-class Metric:
-    """A cost in closed form. `combine` tells how the stages' parts make the network's."""
+class SumMetric:
+    """A cost that the stages and the head of a network add up to. `asked_as` is what people write for it."""
 
     name: str
+    asked_as: str
     label: str
     unit: str
-    direction: Direction
-    combine: Literal["sum"]
     of_layers: Callable[[LayerCost], Number]
+    direction: Direction = "minimize"
+    combine: Literal["sum"] = "sum"
 
+
+@dataclass(frozen=True)
+class PeakMetric:
+    """The most bytes held at once, in the circumstances of a `MemorySetting`: of a network, a PVT's stage, its head.
+
+    Stages compose as `combine` says. `of_stage` and `of_head` take what `stage_memory` documents.
+    """
+
+    name: str
+    asked_as: str
+    label: str
+    unit: str
+    combine: Literal["peak", "round_trip"]
+    of_network: Callable[[ModelConfig, ImageSize, NetworkTask, MemorySetting], int]
+    of_stage: Callable[..., Tape]
+    of_head: Callable[..., Tape]
+    direction: Direction = "minimize"
+
+    def known_task(self, task: Task) -> NetworkTask:
+        """The task; raises `InputError` where there is no closed form for it."""
+        if is_dense(task):
+            raise InputError(f"{self.asked_as}: there is no closed form of memory for the task {task} yet")
+        return task
+
+
+Metric: TypeAlias = SumMetric | PeakMetric
 
 METRICS: dict[str, Metric] = {
-    "params": Metric("params", "params", "", "minimize", "sum", lambda cost: cost.params),
-    "macs": Metric("macs", "MACs", "for one image", "minimize", "sum", lambda cost: cost.macs),
-}
+    "params": SumMetric("params", "params", "params", "", lambda cost: cost.params),
+    "macs": SumMetric("macs", "macs", "MACs", "for one image", lambda cost: cost.macs),
+    "inference_peak_bytes": PeakMetric(
+        "inference_peak_bytes", "inference_memory", "memory", "for the whole batch", "peak",
+        inference_peak_bytes, inference_stage, inference_head,
+    ),
+}  # fmt: skip
+
+SUMS: dict[str, SumMetric] = {name: metric for name, metric in METRICS.items() if isinstance(metric, SumMetric)}
+ASKED_AS: dict[str, str] = {metric.asked_as: name for name, metric in METRICS.items()}
 
 
-def analytic_cost(config: ModelConfig, image_size: ImageSize, task: Task = "classification") -> dict[str, int]:
-    """Every metric of a network at an input of (height, width), by name."""
+@dataclass(frozen=True)
+class Costing:
+    """Which metrics are computed of every network, in this order, and the circumstances that memory is computed for.
+
+    Raises `BudgetError` for an unknown metric.
+    """
+
+    metrics: tuple[str, ...] = tuple(SUMS)
+    setting: MemorySetting = field(default_factory=MemorySetting)
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if name not in METRICS:
+                raise BudgetError(f"no metric is called {name}, known are {', '.join(METRICS)}")
+
+    @property
+    def entries(self) -> tuple[Metric, ...]:
+        """The metrics themselves."""
+        return tuple(METRICS[name] for name in self.metrics)
+
+    @property
+    def peaks(self) -> tuple[PeakMetric, ...]:
+        """Those that depend on the setting."""
+        return tuple(metric for metric in self.entries if isinstance(metric, PeakMetric))
+
+    @cached_property
+    def algebra(self) -> Algebra:
+        """How their parts concatenate over stages."""
+        from pvtsearch.analysis.parts import Algebra  # late: one network in closed form needs no numpy
+
+        return Algebra(tuple(metric.combine for metric in self.entries))
+
+    def check_task(self, task: Task) -> None:
+        """Raise `InputError` where one of the metrics has no closed form for task."""
+        for metric in self.peaks:
+            metric.known_task(task)
+
+
+def costing_with(names: Iterable[str], setting: MemorySetting) -> Costing:
+    """Every metric that sums, and of the others those named; in the order of `METRICS`."""
+    wanted = {*SUMS, *names}
+    return Costing(tuple(name for name in dict.fromkeys((*METRICS, *wanted)) if name in wanted), setting)
+
+
+def every_metric(task: Task, setting: MemorySetting) -> Costing:
+    """All metrics that have a closed form for task."""
+    return costing_with(SUMS if is_dense(task) else METRICS, setting)
+
+
+def analytic_cost(
+    config: ModelConfig, image_size: ImageSize, task: Task = "classification", costing: Costing | None = None
+) -> dict[str, int]:
+    """The metrics of costing (by default all that sum) of a network at an input of (height, width), by name."""
+    costing = costing or Costing()
     layers = network_cost(config, image_size, task).total
-    return {name: int(metric.of_layers(layers)) for name, metric in METRICS.items()}
+    return {metric.name: _of_network(metric, config, layers, image_size, task, costing) for metric in costing.entries}
+
+
+def _of_network(
+    metric: Metric, config: ModelConfig, layers: LayerCost, image_size: ImageSize, task: Task, costing: Costing
+) -> int:
+    match metric:
+        case SumMetric():
+            return int(metric.of_layers(layers))
+        case PeakMetric():
+            return metric.of_network(config, image_size, metric.known_task(task), costing.setting)
+        case _:
+            assert_never(metric)

@@ -84,6 +84,11 @@ def inference_memory(
     return replace(held, stages=stage_peaks(part_peaks(in_order(parts), held.held_bytes)))
 
 
+def inference_peak_bytes(config: ModelConfig, image_size: ImageSize, task: NetworkTask, setting: MemorySetting) -> int:
+    """The peak alone."""
+    return inference_memory(config, image_size, task, setting).peak_bytes
+
+
 def training_memory(
     config: ModelConfig,
     image_size: ImageSize,

@@ -9,7 +9,7 @@ from typing import Any
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.conventions import Convention, stated_operations
 from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
-from pvtsearch.analysis.metrics import METRICS
+from pvtsearch.analysis.metrics import SUMS
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError
@@ -112,7 +112,7 @@ def _ratios(
     config: ModelConfig, other: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting
 ) -> dict[str, float]:
     own, theirs = (network_cost(each, image_size, task).total for each in (config, other))
-    ratios = {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in METRICS.items()}
+    ratios = {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in SUMS.items()}
     if is_dense(task):
         return ratios
     for name, memory in PEAKS.items():

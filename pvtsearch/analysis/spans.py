@@ -45,6 +45,38 @@ class Span:
         return Span(times * self.held, (times > 0) * (self.peak + again))
 
 
+@dataclass(frozen=True)
+class Tape:
+    """A stretch of a network over time: a span of the forward pass, one of the backward, and bytes there throughout.
+
+    The backward pass runs in reverse: `a + b` is a, b, b backward, a backward. The sum is associative, its zero is
+    `Tape()`. Inference has nothing on the way back.
+    """
+
+    __array_ufunc__ = None  # numpy arrays leave `array * tape` to __rmul__
+
+    forward: Span = Span()
+    backward: Span = Span()
+    throughout: Number = 0
+
+    def __add__(self, inner: Tape) -> Tape:
+        return Tape(self.forward + inner.forward, inner.backward + self.backward, self.throughout + inner.throughout)
+
+    def __rmul__(self, times: Number) -> Tape:
+        """The stretch `times` in a row; none of it at 0."""
+        return Tape(times * self.forward, times * self.backward, times * self.throughout)
+
+    @property
+    def closed(self) -> Span:
+        """Both ways as one span: what it is to whatever surrounds it once nothing more comes inside."""
+        return self.forward + self.backward
+
+    @property
+    def peak(self) -> Number:
+        """The highest point, all that is there throughout counted."""
+        return self.throughout + self.closed.peak
+
+
 def sequence(spans: Iterable[Span]) -> Span:
     """One span after the other."""
     return reduce(Span.__add__, spans, Span())
@@ -63,25 +95,3 @@ def release(nbytes: Number) -> Span:
 def passing(nbytes: Number) -> Span:
     """A storage that is gone at the end."""
     return Span(0, nbytes)
-
-
-@dataclass(frozen=True)
-class Tape:
-    """A layer in a training step: its span in the forward pass, and in the backward pass, which runs in reverse."""
-
-    __array_ufunc__ = None
-
-    forward: Span = Span()
-    backward: Span = Span()
-
-    def __add__(self, after: Tape) -> Tape:
-        return Tape(self.forward + after.forward, after.backward + self.backward)
-
-    def __rmul__(self, times: Number) -> Tape:
-        """The layer `times` in a row; none of it at 0."""
-        return Tape(times * self.forward, times * self.backward)
-
-    @property
-    def step(self) -> Span:
-        """Both passes, one after the other."""
-        return self.forward + self.backward

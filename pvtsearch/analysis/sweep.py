@@ -11,13 +11,15 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.table import Costs, move_costs
+from pvtsearch.analysis.metrics import Costing
+from pvtsearch.analysis.parts import Parts
+from pvtsearch.analysis.table import move_costs
 from pvtsearch.config import ImageSize, PVTConfig, Task
 from pvtsearch.errors import InputError
 from pvtsearch.space import Entering, SearchSpace
 
 Points = NDArray[np.int64]  # (N, 1 + stages)
+Costs = NDArray[np.int64]  # (N, metrics)
 _State: TypeAlias = tuple[PVTConfig, Entering]
 
 CHUNK = 100_000
@@ -28,18 +30,20 @@ MAX_CHUNKS_WITHOUT_A_POINT = 20
 class StageTables(NamedTuple):
     """What a stage costs and what it leaves, by the state it enters and the row of its options."""
 
-    costs: NDArray[np.int64]  # (states, rows, metrics)
+    parts: Parts  # (states, rows, columns of the algebra)
     leaving: NDArray[np.int64]  # (states, rows): number of the next stage's state, or ILLEGAL
 
 
 class Sweep:
-    """Costs of a space's points at an input of (height, width).
+    """Costs of a space's points at an input of (height, width), in the metrics of costing: by default all that sum.
 
     Every state that a stage can be entered in has a table over the stage's options, so a point is a lookup per stage.
     """
 
-    def __init__(self, space: SearchSpace, image_size: ImageSize, task: Task = "classification") -> None:
-        self.space, self.image_size, self.task = space, image_size, task
+    def __init__(
+        self, space: SearchSpace, image_size: ImageSize, task: Task = "classification", costing: Costing | None = None
+    ) -> None:
+        self.space, self.image_size, self.task, self.costing = space, image_size, task, costing or Costing()
         self._tables: list[StageTables] = []
         states = [(template, space.start(image_size)) for template in space.templates]
         for stage in range(len(space.stages)):
@@ -47,28 +51,36 @@ class Sweep:
             self._tables.append(tables)
 
     def _stage_tables(self, stage: int, states: list[_State]) -> tuple[StageTables, list[_State]]:
-        options = self.space.options[stage]
-        costs = np.zeros((len(states), len(options.stages), len(METRICS)), dtype=np.int64)
-        leaving = np.full(costs.shape[:2], ILLEGAL)
+        options, algebra = self.space.options[stage], self.costing.algebra
+        parts = np.zeros((len(states), len(options.stages), algebra.width), dtype=np.int64)
+        leaving = np.full(parts.shape[:2], ILLEGAL)
         numbers: dict[_State, int] = {}
         for number, (template, entering) in enumerate(states):
             for move in self.space.moves(template, stage, entering):
-                costs[number, move.rows] = move_costs(template, stage, options, entering, move, task=self.task)
+                parts[number, move.rows] = move_costs(
+                    template, stage, options, entering, move, task=self.task, costing=self.costing
+                )
                 leaving[number, move.rows] = numbers.setdefault((template, move.leaving), len(numbers))
-        return StageTables(costs, leaving), list(numbers)
+        return StageTables(parts, leaving), list(numbers)
 
     def costs(self, points: Points) -> Costs:
-        """Cost of each point, shape (N, metrics) in the order of `METRICS`; `ILLEGAL` where a point breaks a law."""
+        """Cost of each point, shape (N, metrics) in the order of costing; `ILLEGAL` where a point breaks a law."""
+        found = [self._costs(points[start : start + CHUNK]) for start in range(0, len(points), CHUNK)]
+        return np.concatenate([np.empty((0, len(self.costing.metrics)), dtype=np.int64), *found])
+
+    def _costs(self, points: Points) -> Costs:
+        algebra = self.costing.algebra
         states, legal = points[:, 0], np.ones(len(points), dtype=bool)
-        costs = np.zeros((len(points), len(METRICS)), dtype=np.int64)
+        parts = np.broadcast_to(algebra.nothing(), (len(points), algebra.width))
         for stage, tables in enumerate(self._tables):
-            if not len(tables.costs):  # no point is legal up to here
-                return np.full_like(costs, ILLEGAL)
+            if not len(tables.parts):  # no point is legal up to here
+                return np.full((len(points), len(self.costing.metrics)), ILLEGAL)
             rows = points[:, stage + 1]
-            costs += tables.costs[states, rows]
+            parts = algebra.concatenate(parts, tables.parts[states, rows])
             following = tables.leaving[states, rows]
             legal &= following != ILLEGAL
             states = np.where(legal, following, 0)
+        costs = algebra.total(parts)
         costs[~legal] = ILLEGAL
         return costs
 
@@ -120,4 +132,4 @@ def columns(sweep: Sweep, points: Points, costs: Costs) -> dict[str, NDArray[np.
         for name in ("patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio"):
             table[f"stage{stage + 1}.{name}"] = options.columns[name][rows]
         table[f"stage{stage + 1}.attention"] = np.array([str(s.attention) for s in options.stages])[rows]
-    return table | {name: costs[:, column] for column, name in enumerate(METRICS)}
+    return table | {name: costs[:, column] for column, name in enumerate(sweep.costing.metrics)}

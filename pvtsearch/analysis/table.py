@@ -2,128 +2,158 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pvtsearch.analysis.closed_form import (
-    StageShape,
-    head_cost,
-    pooled_reduction,
-    reduction_of,
-    spatial_reduction,
-    stage_cost,
-)
+from pvtsearch.analysis.closed_form import head_cost, stage_cost
 from pvtsearch.analysis.dense import level_cost
 from pvtsearch.analysis.layers import LayerCost
-from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.config import PooledReduction, PVTConfig, SpatialReduction, Task, is_dense
+from pvtsearch.analysis.metrics import Costing, PeakMetric, SumMetric
+from pvtsearch.analysis.parts import Parts, to_columns
+from pvtsearch.analysis.shapes import StageShape, reduction_of, shape_from
+from pvtsearch.analysis.spans import Tape
+from pvtsearch.config import MAX_STAGES, Attention, PVTConfig, SpatialReduction, Task, is_dense
 from pvtsearch.errors import InputError
 from pvtsearch.geometry import Grid, Number
 from pvtsearch.heads import DENSE_HEADS
-from pvtsearch.knobs import StageOptions
+from pvtsearch.knobs import Rows, StageOptions
 from pvtsearch.space import Entering, Move
 
 LARGEST_EXACT = 2**62
-
-Costs = NDArray[np.int64]
+_LARGEST_PART = LARGEST_EXACT // (MAX_STAGES + 2)  # stages, head, and one to spare add up below LARGEST_EXACT
 
 
 def move_costs(
-    template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, *, task: Task
-) -> Costs:
-    """Cost of each row of a move with the part of the head that it carries, shape (rows, metrics), as `METRICS`.
+    template: PVTConfig,
+    index: int,
+    options: StageOptions,
+    entering: Entering,
+    move: Move,
+    *,
+    task: Task,
+    costing: Costing,
+) -> Parts:
+    """Parts of each row of a move with those of the head that it carries, shape (rows, columns of the algebra).
 
     Raises `InputError` where a cost could pass 64 bits.
     """
-    stages = stage_costs(template, index, options, entering, move, task=task)
-    return stages + head_costs(template, index, options, move, task=task)
+    stages = stage_costs(template, index, options, entering, move, task=task, costing=costing)
+    head = head_costs(template, index, options, move, task=task, costing=costing)
+    return costing.algebra.concatenate(stages, head)
 
 
 def stage_costs(
-    template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, *, task: Task
-) -> Costs:
-    """Cost of each row of a move as a stage alone: what limits on single stages are held against."""
-    costs = np.empty((len(move.rows), len(METRICS)), dtype=np.int64)
+    template: PVTConfig,
+    index: int,
+    options: StageOptions,
+    entering: Entering,
+    move: Move,
+    *,
+    task: Task,
+    costing: Costing,
+) -> Parts:
+    """Parts of each row of a move as a stage alone: what limits on single stages are held against."""
+    costing.check_task(task)
+    _check_range(template, index, options, entering, move, task, costing)
+    costs = np.empty((len(move.rows), costing.algebra.width), dtype=np.int64)
     kinds = np.array([type(options.stages[row].attention) is SpatialReduction for row in move.rows], dtype=bool)
     for kind in (True, False):
         places = np.flatnonzero(kinds == kind)
         if len(places):
-            shape = _shape(options, move.rows[places])
-            layers = _layers(template, index, shape, entering, move, task)
-            costs[places] = _columns(layers, len(places))
-    _check_range(template, index, options, entering, move, task)
+            shape = _shape_of_rows(options, move.rows[places])
+            costs[places] = _stack(_stage(template, index, shape, entering, move, task, costing), len(places))
     return costs
 
 
-def head_costs(template: PVTConfig, index: int, options: StageOptions, move: Move, *, task: Task) -> Costs:
-    """What the head costs on each row's map: the classifier with the last stage, necks and heads level by level."""
+def head_costs(
+    template: PVTConfig, index: int, options: StageOptions, move: Move, *, task: Task, costing: Costing
+) -> Parts:
+    """Parts of the head on each row's map: the classifier with the last stage, necks and heads level by level."""
     widths = options.columns["embed_dim"][move.rows]
-    _check_exact(index, _head_layers(template, index, int(widths.max()), move.leaving.grid, task))
-    return _columns(_head_layers(template, index, widths, move.leaving.grid, task), len(move.rows))
+    _check_exact(index, _head(template, index, int(widths.max()), move.leaving.grid, task, costing))
+    return _stack(_head(template, index, widths, move.leaving.grid, task, costing), len(move.rows))
 
 
-def _head_layers(template: PVTConfig, index: int, widths: Number, grid: Grid, task: Task) -> LayerCost:
+def _shape_of_rows(options: StageOptions, rows: Rows) -> StageShape:
+    """Rows that share a kind of attention, as arrays."""
+    reductions = [reduction_of(options.stages[row].attention) for row in rows]
+    numbers: Rows = np.array(reductions)[:, 0]
+    return shape_from({name: column[rows] for name, column in options.columns.items()}, type(reductions[0])(numbers))
+
+
+def _largest_shape(options: StageOptions, rows: Rows, attention: Attention) -> StageShape:
+    """The largest number of every column, in Python's ints."""
+    largest = {name: int(options.columns[name][rows].max()) for name in options.columns if name != "mlp_ratio"}
+    return shape_from(largest, reduction_of(attention))
+
+
+def _stage(
+    template: PVTConfig, index: int, shape: StageShape, entering: Entering, move: Move, task: Task, costing: Costing
+) -> Iterator[Number]:
+    """The columns of stages."""
+    where: dict[str, Any] = {"in_chans": entering.in_chans, "grid": move.leaving.grid, "learned": move.leaving.learned}
+    layers = stage_cost(template, index, shape, **where, task=task)
+    for metric in costing.entries:
+        match metric:
+            case SumMetric():
+                yield metric.of_layers(layers)
+            case PeakMetric():
+                stretch = metric.of_stage(
+                    template, index, shape, **where,
+                    params=layers.params, entering=entering.grid, task=task, setting=costing.setting,
+                )  # fmt: skip
+                yield from to_columns(stretch, metric.combine)
+            case _:
+                assert_never(metric)
+
+
+def _head(
+    template: PVTConfig, index: int, widths: Number, grid: Grid, task: Task, costing: Costing
+) -> Iterator[Number]:
+    """The columns of the part of the head that belongs to stage `index`."""
+    last = index == len(template.stages) - 1
     if is_dense(task):
-        return level_cost(DENSE_HEADS[task], index, widths, grid)
-    return head_cost(template, widths, task) if index == len(template.stages) - 1 else LayerCost()
-
-
-def _columns(layers: LayerCost, rows: int) -> Costs:
-    columns = [np.broadcast_to(metric.of_layers(layers), rows) for metric in METRICS.values()]
-    return np.stack(columns, axis=1).astype(np.int64)
-
-
-def _layers(
-    template: PVTConfig, index: int, shape: StageShape, entering: Entering, move: Move, task: Task
-) -> LayerCost:
-    leaving = move.leaving
-    return stage_cost(
-        template, index, shape, in_chans=entering.in_chans, grid=leaving.grid, learned=leaving.learned, task=task
-    )
-
-
-def _shape(options: StageOptions, rows: NDArray[np.int64]) -> StageShape:
-    """The numbers of rows that share a kind of attention, as arrays."""
-    column = {name: values[rows] for name, values in options.columns.items()}
-    attention = [options.stages[row].attention for row in rows]
-    if isinstance(attention[0], PooledReduction):
-        reduction = pooled_reduction(np.array([a.pool_size for a in attention if isinstance(a, PooledReduction)]))
+        layers = level_cost(DENSE_HEADS[task], index, widths, grid)
     else:
-        reduction = spatial_reduction(np.array([a.sr_ratio for a in attention if isinstance(a, SpatialReduction)]))
-    return StageShape(column["patch_size"], column["embed_dim"], column["depth"], column["mlp_width"], reduction)
+        layers = head_cost(template, widths, task) if last else LayerCost()
+    for metric in costing.entries:
+        match metric:
+            case SumMetric():
+                yield metric.of_layers(layers)
+            case PeakMetric():
+                stretch = Tape()
+                if last:
+                    stretch = metric.of_head(template, params=layers.params, task=task, setting=costing.setting)
+                yield from to_columns(stretch, metric.combine)
+            case _:
+                assert_never(metric)
+
+
+def _stack(columns: Iterator[Number], rows: int) -> Parts:
+    return np.stack([np.broadcast_to(column, rows) for column in columns], axis=1).astype(np.int64)
 
 
 def _check_range(
-    template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, task: Task
+    template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, task: Task, costing: Costing
 ) -> None:
     """Costs grow with every number but the reduction: hold the largest of each, in Python ints, against 64 bits."""
-
-    def largest(name: str) -> int:
-        return int(options.columns[name][move.rows].max())
-
     for attention in {options.stages[row].attention for row in move.rows}:
-        shape = StageShape(
-            largest("patch_size"),
-            largest("embed_dim"),
-            largest("depth"),
-            largest("mlp_width"),
-            reduction_of(attention),
-        )
-        layers = _layers(template, index, shape, entering, move, task)
-        _check_exact(index, layers)
+        shape = _largest_shape(options, move.rows, attention)
+        _check_exact(index, _stage(template, index, shape, entering, move, task, costing))
 
 
-def _check_exact(index: int, layers: LayerCost) -> None:
-    numbers: list[Number] = [metric.of_layers(layers) for metric in METRICS.values()]
-    if max(numbers) >= LARGEST_EXACT:
+def _check_exact(index: int, columns: Iterator[Number]) -> None:
+    largest = max(map(abs, columns))
+    if largest >= _LARGEST_PART:
         raise InputError(
-            f"stages[{index}]: costs reach {max(numbers):.1e}, beyond exact 64-bit integers: "
-            "search at a smaller image size"
+            f"stages[{index}]: costs reach {largest:.1e}, beyond exact 64-bit integers: "
+            "search at a smaller image size or batch"
         )
 
 
-def as_dict(costs: Any) -> dict[str, int]:
-    """One row of a cost table as metric name -> value."""
-    return {name: int(value) for name, value in zip(METRICS, costs, strict=True)}
+def as_dict(parts: Parts, costing: Costing) -> dict[str, int]:
+    """One row of parts of a whole network as metric name -> value."""
+    totals = costing.algebra.total(parts)
+    return {name: int(value) for name, value in zip(costing.metrics, totals, strict=True)}

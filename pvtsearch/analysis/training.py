@@ -10,20 +10,17 @@ Letters as in `memory`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, assert_never
+from collections.abc import Sequence
+from typing import NamedTuple, assert_never
 
 from pvtsearch.analysis.memory import LOGSUMEXP_BYTES, MemorySetting, position
+from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, Tape, allocate, passing, release, sequence
 from pvtsearch.config import (
-    Attention,
     ImageSize,
     NetworkTask,
-    PooledReduction,
     PVTConfig,
     SpatialReduction,
-    StageConfig,
 )
 from pvtsearch.geometry import Grid, Number, patch_kernel, reduced_grid
 
@@ -41,21 +38,6 @@ class ReducedTape(NamedTuple):
     tokens: Number
     making: Tape
     nbytes: Number
-
-
-Reduction: TypeAlias = Callable[[Grid, Number, MemorySetting], ReducedTape]
-
-
-@dataclass(frozen=True)
-class TrainingShape:
-    """The numbers of one stage, or arrays of the numbers of many stages that share a kind of attention."""
-
-    patch_size: Number
-    embed_dim: Number
-    depth: Number
-    num_heads: Number
-    mlp_width: Number
-    reduction: Reduction
 
 
 def linear(
@@ -99,49 +81,39 @@ def convolution(
     return Tape(allocate(write), allocate(read + biases + weights) + release(released) + copied)
 
 
-def spatial_reduction(sr_ratio: Number) -> Reduction:
+def spatial_reduction(sr_ratio: Number, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
     """A strided convolution, then a LayerNorm; at ratio 1 the tokens themselves."""
-
-    def reduce(grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
-        tokens = reduced_grid(grid, sr_ratio).tokens
-        read, write = (setting.batch_bytes(count * embed_dim) for count in (grid.tokens, tokens))
-        conv = convolution(
-            embed_dim, embed_dim, kernel=sr_ratio, read=read, write=write, setting=setting, released=write
-        )
-        norm = layer_norm(embed_dim, tokens=tokens, setting=setting, released=2 * write)
-        reduces = (sr_ratio > 1) * 1
-        return ReducedTape(tokens, reduces * (conv + norm), reduces * write)
-
-    return reduce
+    tokens = reduced_grid(grid, sr_ratio).tokens
+    read, write = (setting.batch_bytes(count * embed_dim) for count in (grid.tokens, tokens))
+    conv = convolution(embed_dim, embed_dim, kernel=sr_ratio, read=read, write=write, setting=setting, released=write)
+    norm = layer_norm(embed_dim, tokens=tokens, setting=setting, released=2 * write)
+    reduces = (sr_ratio > 1) * 1
+    return ReducedTape(tokens, reduces * (conv + norm), reduces * write)
 
 
-def pooled_reduction(pool_size: Number) -> Reduction:
+def pooled_reduction(pool_size: Number, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
     """Average pooling, a 1x1 convolution, a LayerNorm, GELU; each keeps what it reads."""
-
-    def reduce(grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
-        tokens = pool_size * pool_size
-        read, write = (setting.batch_bytes(count * embed_dim) for count in (grid.tokens, tokens))
-        pool = Tape(allocate(write), allocate(read) + release(write))
-        conv = convolution(embed_dim, embed_dim, kernel=1, read=write, write=write, setting=setting, released=2 * write)
-        norm = layer_norm(embed_dim, tokens=tokens, setting=setting, released=2 * write)
-        gelu = Tape(allocate(write), allocate(write) + release(2 * write))
-        return ReducedTape(tokens, pool + conv + norm + gelu, write)
-
-    return reduce
+    tokens = pool_size * pool_size
+    read, write = (setting.batch_bytes(count * embed_dim) for count in (grid.tokens, tokens))
+    pool = Tape(allocate(write), allocate(read) + release(write))
+    conv = convolution(embed_dim, embed_dim, kernel=1, read=write, write=write, setting=setting, released=2 * write)
+    norm = layer_norm(embed_dim, tokens=tokens, setting=setting, released=2 * write)
+    gelu = Tape(allocate(write), allocate(write) + release(2 * write))
+    return ReducedTape(tokens, pool + conv + norm + gelu, write)
 
 
-def reduction_of(attention: Attention) -> Reduction:
-    """The reduction an attention type stands for."""
-    match attention:
-        case SpatialReduction(sr_ratio):
-            return spatial_reduction(sr_ratio)
-        case PooledReduction(pool_size):
-            return pooled_reduction(pool_size)
+def reduced_by(reduction: Reduction, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
+    """What a reduction makes of a grid's tokens."""
+    match reduction:
+        case Strided(sr_ratio):
+            return spatial_reduction(sr_ratio, grid, embed_dim, setting)
+        case Pooled(pool_size):
+            return pooled_reduction(pool_size, grid, embed_dim, setting)
         case _:
-            assert_never(attention)
+            assert_never(reduction)
 
 
-def fused_products(shape: TrainingShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
+def fused_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
     """One kernel, which keeps queries, keys, values, its output, and the logsumexp of every query and head."""
     size, key_value = (setting.batch_bytes(count * shape.embed_dim) for count in (tokens, 2 * reduced))
     logsumexp = setting.batch_size * tokens * shape.num_heads * LOGSUMEXP_BYTES
@@ -156,7 +128,7 @@ def joined(key_value: Number) -> Span:
     return passing(key_value) + passing(key_value)
 
 
-def explicit_products(shape: TrainingShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
+def explicit_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
     """Scores, scaled scores, softmax, output. Where matmul copies its operands it keeps the copies alone."""
     several = (shape.num_heads > 1) * 1
     stacked = several * int(setting.batch_size > 1)
@@ -204,11 +176,11 @@ def residual_sum(size: Number, *, drops: Number, setting: MemorySetting) -> Tape
 
 
 def attention(
-    shape: TrainingShape, *, grid: Grid, class_token: int, qkv_bias: bool, drops: Number, setting: MemorySetting
+    shape: StageShape, *, grid: Grid, class_token: int, qkv_bias: bool, drops: Number, setting: MemorySetting
 ) -> Tape:
     """The attention half of a block."""
     channels, tokens = shape.embed_dim, grid.tokens + class_token
-    reduced, making, reduced_bytes = shape.reduction(grid, channels, setting)
+    reduced, making, reduced_bytes = reduced_by(shape.reduction, grid, channels, setting)
     reduced = reduced + class_token
     size, key_value = (setting.batch_bytes(count * channels) for count in (tokens, 2 * reduced))
     match setting.attention:
@@ -229,7 +201,7 @@ def attention(
     return norm + both + query + making + keys_values + products + projection + end
 
 
-def mlp(config: PVTConfig, shape: TrainingShape, *, tokens: Number, drops: Number, setting: MemorySetting) -> Tape:
+def mlp(config: PVTConfig, shape: StageShape, *, tokens: Number, drops: Number, setting: MemorySetting) -> Tape:
     """The MLP half of a block. A ReLU before the convolution takes the place of what it reads."""
     channels, width = shape.embed_dim, shape.mlp_width
     size, hidden = (setting.batch_bytes(tokens * count) for count in (channels, width))
@@ -278,7 +250,7 @@ def position_gradient(
 def patch_embedding(
     config: PVTConfig,
     index: int,
-    shape: TrainingShape,
+    shape: StageShape,
     *,
     in_chans: Number,
     entering_bytes: Number,
@@ -311,7 +283,7 @@ def patch_embedding(
 
 
 def blocks(
-    config: PVTConfig, index: int, shape: TrainingShape, *, grid: Grid, token: int, setting: MemorySetting
+    config: PVTConfig, index: int, shape: StageShape, *, grid: Grid, token: int, setting: MemorySetting
 ) -> tuple[TapePart, ...]:
     """The blocks before the last one, and the halves of the last. The first block of a network drops nothing."""
 
@@ -352,7 +324,7 @@ def end(
 def stage_parts(
     config: PVTConfig,
     index: int,
-    shape: TrainingShape,
+    shape: StageShape,
     *,
     in_chans: Number,
     entering_bytes: Number,
@@ -437,13 +409,6 @@ def parameter_tensors(config: PVTConfig, task: NetworkTask) -> int:
         tensors += embedding + config.has_class_token(index, task) + 2 * config.has_end_norm(index, task)
         tensors += stage.depth * (block + 4 * reduces)
     return tensors
-
-
-def shape_of(stage: StageConfig) -> TrainingShape:
-    """A configuration's stage as the numbers the formulas take."""
-    return TrainingShape(
-        stage.patch_size, stage.embed_dim, stage.depth, stage.num_heads, stage.mlp_width, reduction_of(stage.attention)
-    )
 
 
 def pvt_tapes(

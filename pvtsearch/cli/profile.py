@@ -21,11 +21,7 @@ from pvtsearch.serialize import load_config
 Format = Literal["table", "json", "csv", "markdown"]
 
 MIB = 2**20
-LABELS = {name: metric.label for name, metric in METRICS.items()} | {
-    "inference_peak_bytes": "inference",
-    "training_peak_bytes": "training",
-}
-
+LABELS = {name: metric.label for name, metric in METRICS.items()}
 MEMORY_COLUMNS = ("inference, MiB", "training, MiB")
 UPDATES: dict[Optimizer, str] = {"none": "no update", "sgd": "SGD's update with momentum", "adamw": "AdamW's update"}
 

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pvtsearch.analysis.memory import Dtype, MemorySetting
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
-from pvtsearch.config import ImageSize, Task
+from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError, StudyError
 from pvtsearch.serialize import load_config
@@ -31,9 +32,15 @@ def search(
     match: Annotated[str, typer.Option(help="Metrics of --budget that are limits.")] = "params,macs",
     max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
+    max_memory: Annotated[str | None, typer.Option(help="Limit on peak memory in inference, such as 4GiB.")] = None,
     task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
-    objectives: Annotated[str, typer.Option(help="What to optimise: prior, macs, params.")] = "prior,macs",
+    batch_size: Annotated[int | None, typer.Option(help="Images that memory is computed for; by default 1.")] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="Type of weights and activations, by default float32.")] = None,
+    attention: Annotated[AttentionKernel | None, typer.Option(help="How it is computed; by default fused.")] = None,
+    objectives: Annotated[
+        str, typer.Option(help="What to optimise: prior, macs, params, inference_memory.")
+    ] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
     method: Annotated[Literal["optuna"], typer.Option(help="How to search.")] = "optuna",  # noqa: ARG001  the only one yet
     sampler: Annotated[Sampler, typer.Option(help="Optuna's sampler.")] = "nsga2",
@@ -51,17 +58,28 @@ def search(
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
+    given = {"batch_size": batch_size, "dtype": dtype, "attention": attention}
+    circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    setting = MemorySetting(**circumstances)
     plan = plan_search(
         loaded,
-        budget=the_budget(budget, match, max_gmacs, max_params, size, task),
+        budget=the_budget(
+            budget, match, size, task, setting, max_gmacs=max_gmacs, max_params=max_params, max_memory=max_memory
+        ),
         objectives=values.names(objectives),
         image_size=size,
         task=task,
+        setting=setting,
         sampler=sampler,
         trials=trials,
         seed=seed,
         extrapolate=extrapolate,
     )
+    if circumstances and not plan.decoder.problem.costing.peaks:
+        raise InputError(
+            "--batch-size, --dtype and --attention are circumstances of memory, which is not asked for: give "
+            "--max-memory, or inference_memory in --match or --objectives"
+        )
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     shared = None if storage is None else open_storage(storage)
     with claimed(folder):
@@ -79,7 +97,15 @@ def file_name(name: str) -> str:
 
 
 def the_budget(
-    budget: str | None, match: str, max_gmacs: str | None, max_params: str | None, size: ImageSize, task: Task
+    budget: str | None,
+    match: str,
+    size: ImageSize,
+    task: Task,
+    setting: MemorySetting,
+    *,
+    max_gmacs: str | None,
+    max_params: str | None,
+    max_memory: str | None,
 ) -> Budget:
     """The limits of the options together: where two limit one metric the smaller wins."""
     from pvtsearch.search.limits import baseline_budget
@@ -89,11 +115,15 @@ def the_budget(
         limits["params"] = values.number("--max-params", max_params, values.COUNT_UNITS)
     if max_gmacs is not None:
         limits["macs"] = values.number("--max-gmacs", max_gmacs, values.BILLIONS)
+    if max_memory is not None:
+        limits["inference_peak_bytes"] = values.number("--max-memory", max_memory, values.BYTE_UNITS)
     if budget is None and not limits:
-        raise BudgetError("a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs or --max-params")
+        raise BudgetError(
+            "a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs, --max-params or --max-memory"
+        )
     base = Budget({}, "")
     if budget is not None:
-        base = baseline_budget(load_config(budget), size, task=task, match=values.names(match))
+        base = baseline_budget(load_config(budget), size, task=task, match=values.names(match), setting=setting)
     return base.tightened(limits, "limits given by hand") if limits else base
 
 

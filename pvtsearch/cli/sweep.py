@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pvtsearch.analysis.memory import Dtype, MemorySetting
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
+from pvtsearch.config import AttentionKernel
 from pvtsearch.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,12 +32,16 @@ def sweep(
     seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0, max=2**32 - 1)] = 0,
     task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images that peak memory is computed for.")] = 1,
+    dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",
+    attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
 ) -> None:
-    """Params and MACs of every configuration of a space, or of a uniform sample: the closed form on arrays."""
+    """Params, MACs and peak memory of every configuration of a space, or of a uniform sample, as one table."""
     from pvtsearch.serialize_space import load_space
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
+    setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention)
     points = sample or loaded.size(size).legal
     if out.suffix not in SUFFIXES:
         raise InputError(f"--out {out}: must end in {' or '.join(SUFFIXES)}")
@@ -44,10 +50,11 @@ def sweep(
             f"{loaded.name} has {points:,} configurations at {size[0]}x{size[1]}, a table holds 1 to {MAX_POINTS:,}: "
             "give --sample N, or another space or size"
         )
+    from pvtsearch.analysis.metrics import every_metric
     from pvtsearch.analysis.sweep import Sweep
     from pvtsearch.report.tables import write_table
 
-    write_table(_frames(Sweep(loaded, size, task), sample, seed, points), out)
+    write_table(_frames(Sweep(loaded, size, task, every_metric(task, setting)), sample, seed, points), out)
     print(f"{out}: {points:,} configurations of {loaded.name}")
 
 

@@ -14,6 +14,11 @@ from pvtsearch.errors import ConfigError, InputError
 
 BILLIONS = {"": 10**9}
 COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+BYTE_UNITS = {
+    "": 1,
+    **{f"{prefix}B": 10 ** (3 * power) for power, prefix in enumerate(("", "k", "M", "G", "T"))},
+    **{f"{prefix}iB": 2 ** (10 * power) for power, prefix in enumerate(("K", "M", "G", "T"), start=1)},
+}
 MAX_SIDE = 10**6
 
 _NUMBER = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-z]*)")

@@ -36,6 +36,7 @@ def write_outputs(result: SearchResult, folder: Path) -> None:
 def summary(result: SearchResult) -> dict[str, Any]:
     """What was asked and what came out, in plain values."""
     facts = dict(result.circumstances)
+    memory = {} if result.memory is None else {"memory": dict(result.memory)}
     return {
         "schema_version": SCHEMA_VERSION,
         "command": facts.pop("command", None),
@@ -46,6 +47,7 @@ def summary(result: SearchResult) -> dict[str, Any]:
         "size": result.space_size,
         "image_size": list(result.image_size),
         "task": result.task,
+        **memory,
         "budget": {"limits": dict(result.budget.limits), "source": result.budget.source},
         "objectives": [{"name": o.name, "direction": o.direction} for o in result.objectives],
         "extrapolated": result.extrapolated,

@@ -9,7 +9,9 @@ from typing import Any, assert_never
 from pvtsearch.accuracy.cards import Card
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.config import ImageSize, ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig, Task
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
+from pvtsearch.config import ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError
 from pvtsearch.presets import PRESETS, Published
@@ -98,7 +100,7 @@ def report_rows(result: SearchResult) -> ReportRows:
 def signals(result: SearchResult) -> tuple[str, ...]:
     """The objectives that are signals. Only their scores are shown, and never without their card."""
     costs = {name for record in (*result.records, *result.front) for name in record.cost} | set(result.budget.limits)
-    names = tuple(objective.name for objective in result.objectives if objective.name not in {"params", "macs", *costs})
+    names = tuple(objective.name for objective in result.objectives if objective.name not in {*METRICS, *costs})
     for name in names:
         if name not in SIGNALS:
             raise InputError(f"{name}: a score is not shown without a card, cards exist for {', '.join(SIGNALS)}")
@@ -168,22 +170,24 @@ def landmark_rows(result: SearchResult) -> tuple[LandmarkRow, ...]:
     """Every preset that the run's input size allows; pyramids with their scores where scores are shown."""
     rows = []
     for name, preset in PRESETS.items():
-        values = _landmark_values(preset.config, result.image_size, result.task, signals(result))
+        values = _landmark_values(preset.config, result)
         if values is not None:
             rows.append(LandmarkRow(name, values, preset.published, _within(result.budget, values)))
     return tuple(rows)
 
 
-def _landmark_values(
-    config: ModelConfig, image_size: ImageSize, task: Task, scores: Sequence[str]
-) -> dict[str, float] | None:
+def _landmark_values(config: ModelConfig, result: SearchResult) -> dict[str, float] | None:
+    if result.memory is None:
+        costing = Costing()
+    else:
+        shown = [quantity.name for quantity in quantities(result) if quantity.name in METRICS]
+        costing = costing_with(shown, MemorySetting(**result.memory))
     try:
-        cost = network_cost(config, image_size, task).total
+        values: dict[str, float] = dict(analytic_cost(config, result.image_size, result.task, costing))
     except ConfigError:  # the input is too small for this network, or it has too few stages for the task
         return None
-    values: dict[str, float] = {"params": int(cost.params), "macs": int(cost.macs)}
     if isinstance(config, PVTConfig):
-        values |= {name: SIGNALS[name].score(config) for name in scores}
+        values |= {name: SIGNALS[name].score(config) for name in signals(result)}
     return values
 
 

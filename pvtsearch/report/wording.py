@@ -64,7 +64,8 @@ def noun(name: str) -> str:
 
 def limits_in_words(budget: Budget) -> str:
     """The limits of a budget in one phrase."""
-    return " and ".join(with_noun(metric, limit) for metric, limit in budget.limits.items())
+    *first, last = [with_noun(metric, limit) for metric, limit in budget.limits.items()]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def fact_rows(result: SearchResult) -> tuple[FactRow, ...]:
@@ -77,6 +78,7 @@ def fact_rows(result: SearchResult) -> tuple[FactRow, ...]:
         "Evaluated": plural(len(result.records), "network"),
         "Image size": f"{height} × {width}",
         "Task": result.task,
+        "Memory computed for": in_words(result.memory),
         "Budget": limits or "none",
         "Source of the budget": result.budget.source if limits else "",
         "Objectives": ", ".join(f"{o.direction} {o.name}" for o in result.objectives),

@@ -7,10 +7,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.table import Costs, as_dict
+from pvtsearch.analysis.parts import Parts
+from pvtsearch.analysis.table import as_dict
 from pvtsearch.config import PVTConfig
 from pvtsearch.knobs import Rows
 from pvtsearch.search.completions import Completions, fits
@@ -32,7 +31,7 @@ class Follow(NamedTuple):
     """All that may follow a state, branch after branch, as flat arrays over R rows."""
 
     rows: Rows  # of the stage's options
-    costs: Costs  # (R, metrics)
+    costs: Parts  # (R, columns of the problem's algebra)
     knobs: Rows  # (R, knobs): index of each knob's value
     branch: Rows  # which of `leaving` a row leads to
     leaving: tuple[Entering, ...]
@@ -91,7 +90,7 @@ class Decoder:
                 places = places[follow.knobs[places, column] == value]
             place = int(places[0])
             steps.append((entering, place))
-            spent, entering = spent + follow.costs[place], follow.leaving[follow.branch[place]]
+            spent, entering = self._spend(spent, follow, place), follow.leaving[follow.branch[place]]
         return self.decoded(Path(template, tuple(steps)))
 
     def encode(self, path: Path) -> dict[str, int]:
@@ -108,7 +107,7 @@ class Decoder:
                 value = follow.knobs[place, column]
                 point[name] = _unscaled(int(np.searchsorted(kept, value)), self.sizes.get(name, 1), len(kept))
                 places = places[follow.knobs[places, column] == value]
-            spent = spent + follow.costs[place]
+            spent = self._spend(spent, follow, place)
         return {name: point[name] for name in self.sizes}
 
     def unseen(self, seen: Collection[PVTConfig], rng: np.random.Generator) -> dict[str, int] | None:
@@ -129,7 +128,7 @@ class Decoder:
         template: PVTConfig,
         steps: tuple[tuple[Entering, int], ...],
         entering: Entering,
-        spent: NDArray[np.int64],
+        spent: Parts,
         rng: np.random.Generator,
     ) -> Iterator[Path]:
         index = len(steps)
@@ -140,7 +139,7 @@ class Decoder:
         for place in rng.permutation(self._feasible(template, index, follow, spent)):
             leaving = follow.leaving[follow.branch[place]]
             step = (entering, int(place))
-            yield from self._walk(template, (*steps, step), leaving, spent + follow.costs[place], rng)
+            yield from self._walk(template, (*steps, step), leaving, self._spend(spent, follow, place), rng)
 
     def decoded(self, path: Path) -> Decoded:
         """The configuration of a path through the space, and its cost."""
@@ -148,14 +147,18 @@ class Decoder:
         for index, (entering, place) in enumerate(path.steps):
             follow = self._follow(path.template, index, entering)
             stages.append(self.problem.space.options[index].stages[follow.rows[place]])
-            spent = spent + follow.costs[place]
-        return Decoded(self.problem.space.decode(path.template, tuple(stages)), as_dict(spent))
+            spent = self._spend(spent, follow, place)
+        return Decoded(self.problem.space.decode(path.template, tuple(stages)), as_dict(spent, self.problem.costing))
 
     def _knob_names(self, index: int) -> list[str]:
         return [knob_name(index, name) for name in self.problem.space.stages[index].by_name()]
 
-    def _nothing(self) -> NDArray[np.int64]:
-        return np.zeros(len(METRICS), dtype=np.int64)
+    def _nothing(self) -> Parts:
+        return self.problem.algebra.nothing()
+
+    def _spend(self, spent: Parts, follow: Follow, place: int) -> Parts:
+        """What is spent after one stage more."""
+        return self.problem.algebra.concatenate(spent, follow.costs[place])
 
     def _follow(self, template: PVTConfig, index: int, entering: Entering) -> Follow:
         key = (template, index, entering)
@@ -171,14 +174,15 @@ class Decoder:
             )
         return self._following[key]
 
-    def _feasible(self, template: PVTConfig, index: int, follow: Follow, spent: NDArray[np.int64]) -> Rows:
+    def _feasible(self, template: PVTConfig, index: int, follow: Follow, spent: Parts) -> Rows:
         """Places in follow that some completion still takes to the end within all limits."""
-        limited = self.problem.limited
-        remaining = self.problem.limits - spent[limited] - follow.costs[:, limited]
+        limited, algebra = self.problem.limited, self.problem.limited_algebra
+        beginnings = algebra.concatenate(spent[limited], follow.costs[:, limited])
+        room = algebra.room(beginnings, self.problem.limits)
         inside = np.zeros(len(follow.rows), dtype=bool)
         for number, leaving in enumerate(follow.leaving):
             here = follow.branch == number
-            inside[here] = fits(self._completions.front(template, index + 1, leaving), remaining[here])
+            inside[here] = fits(self._completions.front(template, index + 1, leaving), room[here])
         return np.flatnonzero(inside)
 
 

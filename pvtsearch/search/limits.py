@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.metrics import METRICS, analytic_cost
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.metrics import ASKED_AS, METRICS, analytic_cost, costing_with
 from pvtsearch.config import ImageSize, ModelConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError
@@ -20,35 +21,45 @@ DEFAULT_OBJECTIVES = ("prior", "macs")
 
 
 def baseline_budget(
-    config: ModelConfig, image_size: ImageSize, *, task: Task = "classification", match: Sequence[str] = DEFAULT_MATCH
+    config: ModelConfig,
+    image_size: ImageSize,
+    *,
+    task: Task = "classification",
+    match: Sequence[str] = DEFAULT_MATCH,
+    setting: MemorySetting | None = None,
 ) -> Budget:
-    """The cost of a network in the metrics of match, as limits."""
+    """The cost of a network in the metrics of match, as limits. setting: what peak memory is computed for."""
     if not match:
-        raise BudgetError(f"match needs at least one of {', '.join(METRICS)}")
+        raise BudgetError(f"match needs at least one of {', '.join(ASKED_AS)}")
     for metric in match:
-        if metric not in METRICS:
-            raise BudgetError(f"{metric}: no metric to match, {_suggest(metric, METRICS)}")
-    cost = analytic_cost(config, image_size, task)
+        if metric not in ASKED_AS:
+            raise BudgetError(f"{metric}: no metric to match, {_suggest(metric, ASKED_AS)}")
+    names = [ASKED_AS[metric] for metric in match]
+    costing = costing_with(names, setting or MemorySetting())
+    cost = analytic_cost(config, image_size, task, costing)
+    circumstances = f", {costing.setting}" if costing.peaks else ""
     return Budget(
-        {metric: cost[metric] for metric in match}, f"{config.name} at {image_size[0]}x{image_size[1]}, {task}"
+        {name: cost[name] for name in names},
+        f"{config.name} at {image_size[0]}x{image_size[1]}, {task}{circumstances}",
     )
 
 
 def objectives_of(names: Sequence[str]) -> tuple[Objective, ...]:
     """Objectives by name: metrics are minimised, scores of signals maximised."""
     if not names:
-        raise InputError(f"objectives: needs at least one of {', '.join((*SIGNALS, *METRICS))}")
+        raise InputError(f"objectives: needs at least one of {', '.join((*SIGNALS, *ASKED_AS))}")
     if len(set(names)) < len(names):
         raise InputError(f"objectives: {', '.join(names)} repeats one")
     return tuple(_objective(name) for name in names)
 
 
 def _objective(name: str) -> Objective:
-    if name in METRICS:
-        return Objective(name, METRICS[name].direction)
+    if name in ASKED_AS:
+        metric = METRICS[ASKED_AS[name]]
+        return Objective(metric.name, metric.direction)
     if name in SIGNALS:
         return Objective(name, "maximize")
-    raise InputError(f"objectives: {name}: unknown, {_suggest(name, (*SIGNALS, *METRICS))}")
+    raise InputError(f"objectives: {name}: unknown, {_suggest(name, (*SIGNALS, *ASKED_AS))}")
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

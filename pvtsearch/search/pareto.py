@@ -12,12 +12,16 @@ from pvtsearch.records import Objective, TrialRecord
 
 Points = NDArray[Any]
 
+_BLOCK = 256
+
 
 def nondominated(points: Points) -> NDArray[np.bool_]:
     """Mask of the rows of points (N, K) that no other row dominates; of equal rows the first is kept."""
     keep = np.zeros(len(points), dtype=bool)
     if not len(points):
         return keep
+    if points.shape[1] > 2:
+        points = points[:, _telling(points)]
     order = np.lexsort(points.T[::-1]) if points.shape[1] else np.arange(len(points))
     ranked = points[order]
     if points.shape[1] <= 2:
@@ -25,6 +29,16 @@ def nondominated(points: Points) -> NDArray[np.bool_]:
     else:
         keep[order[_archive(ranked)]] = True
     return keep
+
+
+def _telling(points: Points) -> list[int]:
+    """Columns that decide, of those that order the rows alike only one: parameters, but not their bytes."""
+    orders: dict[bytes, int] = {}
+    for column, values in enumerate(points.T):
+        distinct, ranks = np.unique(values, return_inverse=True)
+        if len(distinct) > 1:
+            orders.setdefault(ranks.tobytes(), column)
+    return list(orders.values())
 
 
 def _staircase(ranked: Points) -> NDArray[np.int64]:
@@ -37,13 +51,20 @@ def _staircase(ranked: Points) -> NDArray[np.int64]:
 
 
 def _archive(ranked: Points) -> NDArray[np.int64]:
-    """Any number of columns, sorted by rows: nothing later dominates, so each row meets only what was kept."""
+    """Any number of columns, sorted by rows: nothing later dominates, so each row meets only what was kept.
+
+    Block by block: most rows are beaten by what earlier blocks left, all at once.
+    """
     kept: list[int] = []
     archive = np.empty_like(ranked)
-    for row, point in enumerate(ranked):
-        if not (archive[: len(kept)] <= point).all(axis=1).any():
-            archive[len(kept)] = point
-            kept.append(row)
+    for start in range(0, len(ranked), _BLOCK):
+        before = len(kept)
+        block = ranked[start : start + _BLOCK]
+        beaten = np.any(np.all(archive[None, :before] <= block[:, None], axis=2), axis=1)
+        for row in np.flatnonzero(~beaten):
+            if not (archive[before : len(kept)] <= block[row]).all(axis=1).any():
+                archive[len(kept)] = block[row]
+                kept.append(start + int(row))
     return np.array(kept, dtype=np.int64)
 
 

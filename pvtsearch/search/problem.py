@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.table import LARGEST_EXACT, Costs, head_costs, stage_costs
+from pvtsearch.analysis.metrics import METRICS, SUMS, Costing
+from pvtsearch.analysis.parts import Algebra, Parts
+from pvtsearch.analysis.table import LARGEST_EXACT, head_costs, stage_costs
 from pvtsearch.config import ImageSize, PVTConfig, Task, check_pyramid, is_dense
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError
@@ -33,7 +34,7 @@ class Branch(NamedTuple):
     """Stages that may follow, within their stage's limits: rows of its options, their costs, and what they leave."""
 
     rows: Rows
-    costs: Costs  # (rows, metrics), in the order of METRICS
+    costs: Parts  # (rows, columns of the problem's algebra); for metrics that sum the columns are the metrics
     leaving: Entering
 
 
@@ -50,8 +51,9 @@ def share_limit(rule: ShareRule, budget: Budget) -> StageLimit:
 class Problem:
     """A space at an input size, under a budget and limits on stages; `branches` is how it is walked.
 
-    Limits on a stage leave out the neck and heads of a dense task; costs of branches have them. Raises `ConfigError`
-    where the task needs another number of stages.
+    Limits on a stage leave out the neck and heads of a dense task; costs of branches have them. `costing` says which
+    metrics they have; `algebra` is how they concatenate. Raises `ConfigError` where the task needs another number of
+    stages, `BudgetError` for a limit on what costing does not compute.
     """
 
     space: SearchSpace
@@ -59,6 +61,7 @@ class Problem:
     task: Task = "classification"
     budget: Budget = field(default_factory=Budget)
     stage_limits: tuple[StageLimit, ...] = ()
+    costing: Costing = field(default_factory=Costing)
 
     def __post_init__(self) -> None:
         if is_dense(self.task):
@@ -66,18 +69,32 @@ class Problem:
         for metric in self.budget.limits:
             if metric not in METRICS:
                 raise BudgetError(f"no metric is called {metric}, known are {', '.join(METRICS)}")
+            if metric not in self.costing.metrics:
+                raise BudgetError(f"{metric} is limited but not among the metrics that the problem's costing computes")
+        self.costing.check_task(self.task)
+
+    @property
+    def algebra(self) -> Algebra:
+        """How the costs of branches concatenate to those of a network."""
+        return self.costing.algebra
+
+    @cached_property
+    def limited_algebra(self) -> Algebra:
+        """The same for the columns `limited` alone."""
+        return Algebra(tuple(METRICS[metric].combine for metric in self.budget.limits))
 
     @cached_property
     def limits(self) -> NDArray[np.int64]:
-        """The budget's limits, in the order of `limited`."""
+        """The budget's limits, one for each metric of `limited_algebra`."""
         # Costs are below LARGEST_EXACT, so a limit beyond it limits nothing.
         return np.array([min(limit, LARGEST_EXACT) for limit in self.budget.limits.values()], dtype=np.int64)
 
     @cached_property
     def limited(self) -> NDArray[np.int64]:
-        """Columns of the cost tables that the budget limits."""
-        names = list(METRICS)
-        return np.array([names.index(metric) for metric in self.budget.limits], dtype=np.int64)
+        """Columns of the cost tables that belong to what the budget limits, in the budget's order."""
+        every = np.arange(self.algebra.width)
+        places = [every[self.algebra.columns[self.costing.metrics.index(metric)]] for metric in self.budget.limits]
+        return np.concatenate([every[:0], *places])
 
     @cached_property
     def _all_stage_limits(self) -> tuple[StageLimit, ...]:
@@ -103,14 +120,15 @@ class Problem:
         options = self.space.options[index]
         branches = []
         for move in self.space.moves(template, index, entering):
-            costs = stage_costs(template, index, options, entering, move, task=self.task)
+            costs = stage_costs(template, index, options, entering, move, task=self.task, costing=self.costing)
             inside = self._inside(index, move.rows, costs)
             if inside.any():
-                whole = costs + head_costs(template, index, options, move, task=self.task)
+                head = head_costs(template, index, options, move, task=self.task, costing=self.costing)
+                whole = self.algebra.concatenate(costs, head)
                 branches.append(Branch(move.rows[inside], whole[inside], move.leaving))
         return branches
 
-    def _inside(self, index: int, rows: Rows, costs: Costs) -> NDArray[np.bool_]:
+    def _inside(self, index: int, rows: Rows, costs: Parts) -> NDArray[np.bool_]:
         inside = np.ones(len(rows), dtype=bool)
         for limit in self._all_stage_limits:
             if limit.stage == index:
@@ -118,7 +136,7 @@ class Problem:
                 inside &= (values >= limit.lower) & (values <= limit.upper)
         return inside
 
-    def _column(self, index: int, quantity: str, rows: Rows, costs: Costs) -> NDArray[np.number]:
-        if quantity in METRICS:
-            return costs[:, list(METRICS).index(quantity)]
+    def _column(self, index: int, quantity: str, rows: Rows, costs: Parts) -> NDArray[np.number]:
+        if quantity in SUMS:  # a peak is no stage's own: what is held before it counts
+            return costs[:, self.algebra.columns[self.costing.metrics.index(quantity)]][:, 0]
         return self.space.options[index].columns[quantity][rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from typing import Any
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.config import ImageSize, Task, height_and_width
+from pvtsearch.analysis.memory import Dtype, MemorySetting
+from pvtsearch.analysis.metrics import METRICS, costing_with
+from pvtsearch.config import AttentionKernel, ImageSize, Task, height_and_width
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.records import Objective, SearchResult, TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
-from pvtsearch.search.limits import DEFAULT_OBJECTIVES, baseline_budget, objectives_of, prior_limits
+from pvtsearch.search.limits import DEFAULT_MATCH, DEFAULT_OBJECTIVES, baseline_budget, objectives_of, prior_limits
 from pvtsearch.search.pareto import front_of
 from pvtsearch.search.problem import Problem
 from pvtsearch.search.samplers import DEFAULT_SAMPLER, SAMPLERS
@@ -36,9 +38,13 @@ def run_search(
     space: SearchSpace | str | Path,
     *,
     budget: Budget | str | Path | None = None,
+    match: Sequence[str] = DEFAULT_MATCH,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     image_size: int | ImageSize | None = None,
     task: Task = "classification",
+    batch_size: int = 1,
+    dtype: Dtype = "float32",
+    attention: AttentionKernel = "fused",
     sampler: str = DEFAULT_SAMPLER,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
@@ -48,17 +54,20 @@ def run_search(
 ) -> SearchResult:
     """The front of a space under hard limits, from `trials` distinct evaluated configurations.
 
-    space: a `SearchSpace`, or the name or path of one. budget: limits, or a network whose parameters and MACs are the
-    limits. image_size: a side or (height, width), by default the space's. extrapolate: use the prior outside its
-    envelope. storage: Optuna's, by default in memory; the same storage and study name go on where they were left.
+    space: a `SearchSpace`, or the name or path of one. budget: limits, or a network whose cost in the metrics of match
+    is the limit. image_size: a side or (height, width), by default the space's. batch_size, dtype, attention: what peak
+    memory is computed for, where it is limited or an objective. extrapolate: use the prior outside its envelope.
+    storage: Optuna's, by default in memory; the same storage and study name go on where they were left.
     Raises `InputError` for input that cannot be, `NothingFeasible` where no configuration is within the limits.
     """
     plan = plan_search(
         space,
         budget=budget,
+        match=match,
         objectives=objectives,
         image_size=image_size,
         task=task,
+        setting=MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention),
         sampler=sampler,
         trials=trials,
         seed=seed,
@@ -79,17 +88,22 @@ def plan_search(
     trials: int,
     seed: int,
     extrapolate: bool,
+    match: Sequence[str] = DEFAULT_MATCH,
+    setting: MemorySetting | None = None,
 ) -> StudyPlan:
     """What `run_search` runs, with everything checked that can be checked before the first trial."""
     space = space if isinstance(space, SearchSpace) else load_space(space)
     size = height_and_width(space.image_size if image_size is None else image_size)
+    setting = setting or MemorySetting()
     if not isinstance(budget, Budget):
-        budget = baseline_budget(load_config(budget), size, task=task) if budget else Budget({}, "none")
+        found = load_config(budget) if budget else None
+        budget = baseline_budget(found, size, task=task, match=match, setting=setting) if found else Budget({}, "none")
     _check(trials, seed, sampler)
     goals = objectives_of(objectives)
     enveloped = "prior" in objectives and not extrapolate
     limits = prior_limits(space, budget, size, task) if enveloped else ()
-    decoder = Decoder(Problem(space, size, task, budget, limits))
+    metrics = (*budget.limits, *(goal.name for goal in goals if goal.name in METRICS))
+    decoder = Decoder(Problem(space, size, task, budget, limits, costing_with(metrics, setting)))
     if not decoder.templates:
         raise NothingFeasible(_why_nothing(decoder.problem))
     definition = _definition(decoder.problem, goals, sampler, seed)
@@ -107,6 +121,7 @@ def sum_up(
         space_size=size.legal,
         image_size=problem.image_size,
         task=problem.task,
+        memory=asdict(problem.costing.setting) if problem.costing.peaks else None,
         budget=problem.budget,
         objectives=plan.objectives,
         method="optuna",
@@ -174,6 +189,7 @@ def _why_nothing(problem: Problem) -> str:
 
 def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed: int) -> dict[str, Any]:
     """What makes two commands the same search, in plain values."""
+    memory = {"memory": str(problem.costing.setting)} if problem.costing.peaks else {}
     return {
         "space": f"{problem.space.name} ({hashlib.sha256(repr(problem.space).encode()).hexdigest()[:12]})",
         "image size": list(problem.image_size),
@@ -181,6 +197,7 @@ def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed
         "budget": dict(problem.budget.limits),
         "objectives": [f"{goal.direction} {goal.name}" for goal in goals],
         "limits on stages": [[x.stage, x.quantity, repr(x.lower), repr(x.upper)] for x in problem.stage_limits],
+        **memory,
         "sampler": sampler,
         "seed": seed,
     }
