@@ -82,6 +82,7 @@ memory_settings: st.SearchStrategy[MemorySetting] = st.builds(
     batch_size=st.integers(1, 8),
     dtype=st.sampled_from(list(ELEMENT_BYTES)),
     attention=st.sampled_from(("fused", "explicit")),
+    optimizer=st.sampled_from(("none", "sgd", "adamw")),
 )
 
 

@@ -178,7 +178,7 @@ def test_memory_is_a_limit_and_an_objective_like_any_other(capsys: pytest.Captur
     assert "batch_size 2, dtype float16, attention explicit" in (tmp_path / "report.html").read_text()
     command[command.index("float16")] = "bfloat16"
     assert run(command) == 2
-    assert 'its memory is "batch 2, float16, explicit attention"' in capsys.readouterr().err
+    assert "its memory is " in capsys.readouterr().err
 
 
 def test_of_two_limits_on_memory_the_smaller_wins(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ MALFORMED = {
     "search tiny --max-gmacs 1 --extrapolate --batch-size 2": "circumstances of memory, which is not asked for",
     "search tiny --max-memory 1MiB --batch-size 0": "batch_size must be an integer of at least 1, got 0",
     "search tiny --max-memory 1MiB --dtype float64": "'float64' is not one of",
-    "search pvt_v1 --task retinanet --max-memory 1GiB --objectives macs": "no closed form of memory for the task",
+    "search pvt_v1 --task retinanet --max-memory 1GiB --objectives macs": "inference_memory is known for",
     "sweep tiny --out x.csv --batch-size 0": "batch_size must be an integer of at least 1, got 0",
     "search tiny --max-gmacs 1 --extrapolate --objectives accuracy": "objectives: accuracy: unknown",
     "search tiny --max-gmacs 1 --extrapolate --trials 0": "greater than or equal to 1",

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from small_spaces import every_config
 
-from pvtsearch.analysis.baseline_memory import inference_memory
 from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import analytic_cost, costing_with
+from pvtsearch.analysis.peak import inference_memory
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible, StudyError
@@ -70,7 +70,7 @@ def test_a_network_is_matched_in_its_memory() -> None:
     setting = MemorySetting(batch_size=3)
     peak = inference_memory(load_config("resnet18"), (64, 64), "classification", setting).peak_bytes
     assert result.budget.limits == {"inference_peak_bytes": peak}
-    assert "batch 3, float32, fused attention" in result.budget.source
+    assert "batch size 3, dtype float32, attention fused" in result.budget.source
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -127,7 +127,7 @@ def test_another_search_may_not_join(tmp_path: Path) -> None:
         run_search("tiny", **TINY, trials=3, seed=1, storage=storage)
     limit = {"budget": Budget({"inference_peak_bytes": 10**7}), "objectives": ["macs"], "study_name": "memory"}
     run_search("tiny", **limit, trials=3, storage=storage)
-    with pytest.raises(StudyError, match=r"its memory is .batch 1, float32, fused attention., this command's .batch 2"):
+    with pytest.raises(StudyError, match=r"its memory is .*batch_size.*1.*this command's .*batch_size.*2"):
         run_search("tiny", **limit, batch_size=2, trials=3, storage=storage)
     with pytest.raises(StudyError, match="its objectives"):
         run_search("tiny", **TINY, trials=3, objectives=("params", "macs"), storage=storage)

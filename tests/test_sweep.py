@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from small_spaces import every_config, image_sizes, memory_settings, spaces, tasks
 
 from pvtsearch.analysis.memory import MemorySetting
-from pvtsearch.analysis.metrics import METRICS, SUMS, analytic_cost, every_metric
+from pvtsearch.analysis.metrics import SUMS, analytic_cost, every_metric
 from pvtsearch.analysis.sweep import ILLEGAL, Sweep
 from pvtsearch.cli import run
 from pvtsearch.config import ImageSize, Task
@@ -35,7 +35,9 @@ def test_every_point_is_what_brute_force_finds(
     assert len(found) == space.size(image_size).legal
     assert {config for config, _cost in found} == set(every_config(space, image_size))
     for config, cost in found:
-        assert dict(zip(METRICS, map(int, cost), strict=True)) == analytic_cost(config, image_size, task, costing)
+        assert dict(zip(costing.metrics, map(int, cost), strict=True)) == analytic_cost(
+            config, image_size, task, costing
+        )
 
 
 @pytest.mark.parametrize(("name", "attention"), [("pvt_v1", "fused"), ("pvt_v2", "explicit")])
@@ -52,7 +54,7 @@ def test_a_sample_of_a_large_space_equals_one_by_one(name: str, attention: Liter
         config = sweep.config(points[row])
         assert space.contains(config)
         alone = analytic_cost(config, (224, 224), costing=costing)
-        assert dict(zip(METRICS, map(int, costs[row]), strict=True)) == alone
+        assert dict(zip(costing.metrics, map(int, costs[row]), strict=True)) == alone
 
 
 @pytest.mark.parametrize("task", ["retinanet", "mask_rcnn", "semantic_fpn"])
@@ -96,7 +98,7 @@ def test_the_command_writes_a_table_whole_or_not_at_all(
     table = pd.read_csv("all.csv")
     assert len(table) == 8_192
     assert list(table.columns[:2]) == ["stage1.patch_size", "stage1.embed_dim"]
-    assert list(table.columns[-3:]) == ["params", "macs", "inference_peak_bytes"]
+    assert list(table.columns[-4:]) == ["params", "macs", "inference_peak_bytes", "training_peak_bytes"]
     assert run(["sweep", "tiny", "--task", "retinanet", "--out", "all.csv"]) == 0
     assert list(pd.read_csv("all.csv").columns[-2:]) == ["params", "macs"]
     assert run(["sweep", "tiny", "--batch-size", "3", "--dtype", "bfloat16", "--out", "all.csv"]) == 0

@@ -48,9 +48,6 @@ class MemorySetting:
         check_choice("attention", self.attention, get_args(AttentionKernel))
         check_choice("optimizer", self.optimizer, get_args(Optimizer))
 
-    def __str__(self) -> str:
-        return f"batch {self.batch_size}, {self.dtype}, {self.attention} attention"
-
     @property
     def element_bytes(self) -> int:
         """Bytes of one element of a parameter or an activation."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, get_args
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.layers import LayerCost
 from pvtsearch.analysis.memory import MemorySetting
-from pvtsearch.analysis.peak import inference_peak_bytes
+from pvtsearch.analysis.peak import inference_peak_bytes, training_peak_bytes
 from pvtsearch.analysis.spans import Tape
-from pvtsearch.analysis.stage_memory import inference_head, inference_stage
-from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, Task, is_dense
+from pvtsearch.analysis.stage_memory import inference_head, inference_stage, training_head, training_stage
+from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, Task
 from pvtsearch.errors import BudgetError, InputError
 from pvtsearch.geometry import Number
 from pvtsearch.records import Direction
@@ -50,13 +50,15 @@ class PeakMetric:
     of_network: Callable[[ModelConfig, ImageSize, NetworkTask, MemorySetting], int]
     of_stage: Callable[..., Tape]
     of_head: Callable[..., Tape]
+    tasks: tuple[NetworkTask, ...]
     direction: Direction = "minimize"
 
     def known_task(self, task: Task) -> NetworkTask:
         """The task; raises `InputError` where there is no closed form for it."""
-        if is_dense(task):
-            raise InputError(f"{self.asked_as}: there is no closed form of memory for the task {task} yet")
-        return task
+        for known in self.tasks:
+            if known == task:
+                return known
+        raise InputError(f"{self.asked_as} is known for {' and '.join(self.tasks)} only, got the task {task}")
 
 
 Metric: TypeAlias = SumMetric | PeakMetric
@@ -66,7 +68,11 @@ METRICS: dict[str, Metric] = {
     "macs": SumMetric("macs", "macs", "MACs", "for one image", lambda cost: cost.macs),
     "inference_peak_bytes": PeakMetric(
         "inference_peak_bytes", "inference_memory", "memory", "for the whole batch", "peak",
-        inference_peak_bytes, inference_stage, inference_head,
+        inference_peak_bytes, inference_stage, inference_head, get_args(NetworkTask),
+    ),
+    "training_peak_bytes": PeakMetric(
+        "training_peak_bytes", "training_memory", "training memory", "for the whole batch", "round_trip",
+        training_peak_bytes, training_stage, training_head, ("classification",),
     ),
 }  # fmt: skip
 
@@ -99,6 +105,14 @@ class Costing:
         """Those that depend on the setting."""
         return tuple(metric for metric in self.entries if isinstance(metric, PeakMetric))
 
+    @property
+    def circumstances(self) -> dict[str, Any]:
+        """What of the setting the metrics depend on, by name; nothing where memory is not computed."""
+        if not self.peaks:
+            return {}
+        trains = any(metric.combine == "round_trip" for metric in self.peaks)
+        return {name: value for name, value in asdict(self.setting).items() if trains or name != "optimizer"}
+
     @cached_property
     def algebra(self) -> Algebra:
         """How their parts concatenate over stages."""
@@ -120,7 +134,8 @@ def costing_with(names: Iterable[str], setting: MemorySetting) -> Costing:
 
 def every_metric(task: Task, setting: MemorySetting) -> Costing:
     """All metrics that have a closed form for task."""
-    return costing_with(SUMS if is_dense(task) else METRICS, setting)
+    known = [metric.name for metric in METRICS.values() if isinstance(metric, SumMetric) or task in metric.tasks]
+    return costing_with(known, setting)
 
 
 def analytic_cost(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import assert_never, get_args
+from typing import get_args
 
 from pvtsearch.analysis import baseline_memory, baseline_training, memory, training
 from pvtsearch.analysis.baselines import network_cost
@@ -14,9 +14,6 @@ from pvtsearch.analysis.memory import MemorySetting, Part
 from pvtsearch.analysis.training import TapePart
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, check_choice
 from pvtsearch.geometry import Grid, Number
-
-LABEL_BYTES = 8  # labels of classes are int64
-STEP_BYTES = 4  # AdamW counts its steps in float32, once per parameter tensor
 
 
 @dataclass(frozen=True)
@@ -118,10 +115,10 @@ def training_memory(
     ]
     params = network_cost(config, image_size, task).total.params
     held = inference_held(config, params, Grid(*image_size), setting)
-    labels = LABEL_BYTES * setting.batch_size * int(task == "classification")
+    labels = training.LABEL_BYTES * setting.batch_size * int(task == "classification")
     held = replace(
         held,
-        optimizer_bytes=optimizer_bytes(held.params_bytes, tensors, setting),
+        optimizer_bytes=training.optimizer_bytes(held.params_bytes, tensors, setting),
         input_bytes=held.input_bytes + labels,
     )
     return replace(held, stages=stage_peaks(part_peaks(both, held.held_bytes)))
@@ -158,14 +155,6 @@ def stage_peaks(peaks: Iterable[StagePeak]) -> tuple[StagePeak, ...]:
     return tuple(max(stage, key=attrgetter("peak_bytes")) for _, stage in by_stage)
 
 
-def optimizer_bytes(params_bytes: int, tensors: int, setting: MemorySetting) -> int:
-    """State of an optimizer: none, momenta, or AdamW's two moments and counts of steps."""
-    match setting.optimizer:
-        case "none":
-            return 0
-        case "sgd":
-            return params_bytes
-        case "adamw":
-            return 2 * params_bytes + STEP_BYTES * tensors
-        case _:
-            assert_never(setting.optimizer)
+def training_peak_bytes(config: ModelConfig, image_size: ImageSize, task: NetworkTask, setting: MemorySetting) -> int:
+    """The peak alone."""
+    return training_memory(config, image_size, task, setting).peak_bytes

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from pvtsearch.analysis import training
 from pvtsearch.analysis.memory import MemorySetting, head_span, released_bytes, stage_parts
 from pvtsearch.analysis.shapes import StageShape
 from pvtsearch.analysis.spans import Tape, sequence
@@ -42,6 +45,66 @@ def inference_stage(
     return Tape(sequence(span for _, span in parts), throughout=throughout)
 
 
-def inference_head(config: PVTConfig, *, params: Number, task: NetworkTask, setting: MemorySetting) -> Tape:
+def inference_head(
+    config: PVTConfig,
+    *,
+    params: Number,
+    channels: Number,  # noqa: ARG001  one call for every peak
+    grid: Grid,  # noqa: ARG001
+    task: NetworkTask,
+    setting: MemorySetting,
+) -> Tape:
     """The head in a forward pass: its parameters, and the scores."""
     return Tape(head_span(config, task=task, setting=setting), throughout=params * setting.element_bytes)
+
+
+def training_stage(
+    config: PVTConfig,
+    index: int,
+    shape: StageShape,
+    *,
+    params: Number,
+    in_chans: Number,
+    entering: Grid,
+    grid: Grid,
+    learned: Grid,
+    task: NetworkTask,
+    setting: MemorySetting,
+) -> Tape:
+    """Stage `index` in a training step: its parameters with their optimizer's state, and its tapes.
+
+    With the first stage come images and labels. Arguments as in `inference_stage`. For classification: the loss of a
+    backbone takes the maps of all stages at once.
+    """
+    parts = training.stage_parts(
+        config,
+        index,
+        shape,
+        in_chans=in_chans,
+        entering_bytes=setting.batch_bytes(in_chans * entering.tokens),
+        grid=grid,
+        learned=learned,
+        task=task,
+        setting=setting,
+    )
+    tensors = training.stage_tensors(config, index, shape, task=task)
+    throughout = trained_bytes(params, tensors, setting)
+    if index == 0:
+        labels = training.LABEL_BYTES * setting.batch_size
+        throughout = throughout + setting.batch_bytes(in_chans * entering.tokens) + labels
+    return replace(sum((part.tape for part in parts), start=Tape()), throughout=throughout)
+
+
+def training_head(
+    config: PVTConfig, *, params: Number, channels: Number, grid: Grid, task: NetworkTask, setting: MemorySetting
+) -> Tape:
+    """The head in a training step, loss included. channels, grid: of the last stage's map."""
+    tokens = grid.tokens + int(config.has_class_token(len(config.stages) - 1, task))
+    tape = training.class_scores(config, channels, tokens=tokens, setting=setting)
+    return replace(tape, throughout=trained_bytes(params, training.head_tensors(config, task=task), setting))
+
+
+def trained_bytes(params: Number, tensors: Number, setting: MemorySetting) -> Number:
+    """Bytes of so many parameters in so many tensors, and of what the optimizer holds of them."""
+    nbytes = params * setting.element_bytes
+    return nbytes + training.optimizer_bytes(nbytes, tensors, setting)

@@ -125,7 +125,9 @@ def _head(
             case PeakMetric():
                 stretch = Tape()
                 if last:
-                    stretch = metric.of_head(template, params=layers.params, task=task, setting=costing.setting)
+                    stretch = metric.of_head(
+                        template, params=layers.params, channels=widths, grid=grid, task=task, setting=costing.setting
+                    )
                 yield from to_columns(stretch, metric.combine)
             case _:
                 assert_never(metric)

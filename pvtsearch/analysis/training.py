@@ -20,9 +20,11 @@ from pvtsearch.config import (
     ImageSize,
     NetworkTask,
     PVTConfig,
-    SpatialReduction,
 )
 from pvtsearch.geometry import Grid, Number, patch_kernel, reduced_grid
+
+LABEL_BYTES = 8  # labels of classes are int64
+STEP_BYTES = 4  # AdamW counts its steps in float32, once per parameter tensor
 
 
 class TapePart(NamedTuple):
@@ -399,16 +401,24 @@ def means_of_maps(map_bytes: Sequence[Number], *, released: Number, setting: Mem
     return Tape(sums + release(released), sequence((allocate(scalar), *gradients)))
 
 
+def stage_tensors(config: PVTConfig, index: int, shape: StageShape, *, task: NetworkTask) -> Number:
+    """How many tensors the parameters of stage `index` are."""
+    ends = 2 + 2 * config.patch_norm + (config.position == "learned")
+    ends += config.has_class_token(index, task) + 2 * config.has_end_norm(index, task)
+    reduces = (shape.reduction.sr_ratio > 1) * 1 if isinstance(shape.reduction, Strided) else 1
+    return ends + shape.depth * (12 + 2 * config.qkv_bias + 2 * (config.mlp == "conv") + 4 * reduces)
+
+
+def head_tensors(config: PVTConfig, *, task: NetworkTask) -> int:
+    """How many tensors the parameters of the head are."""
+    return 2 * int(task == "classification" and config.num_classes > 0)
+
+
 def parameter_tensors(config: PVTConfig, task: NetworkTask) -> int:
-    """How many tensors the parameters are."""
-    embedding = 2 + 2 * config.patch_norm + (config.position == "learned")
-    block = 12 + 2 * config.qkv_bias + 2 * (config.mlp == "conv")
-    tensors = 2 * (task == "classification" and config.num_classes > 0)
-    for index, stage in enumerate(config.stages):
-        reduces = stage.attention != SpatialReduction(1)
-        tensors += embedding + config.has_class_token(index, task) + 2 * config.has_end_norm(index, task)
-        tensors += stage.depth * (block + 4 * reduces)
-    return tensors
+    """How many tensors the parameters of a network are."""
+    shapes = (shape_of(stage) for stage in config.stages)
+    stages: int = sum(stage_tensors(config, index, shape, task=task) for index, shape in enumerate(shapes))
+    return stages + head_tensors(config, task=task)
 
 
 def pvt_tapes(
@@ -441,3 +451,16 @@ def pvt_tapes(
     else:
         loss = means_of_maps(map_bytes[1:], released=map_bytes[-1], setting=setting)
     return (*stages, (TapePart("loss", loss),))
+
+
+def optimizer_bytes(params_bytes: Number, tensors: Number, setting: MemorySetting) -> Number:
+    """State of an optimizer: none, momenta, or AdamW's two moments and counts of steps."""
+    match setting.optimizer:
+        case "none":
+            return 0
+        case "sgd":
+            return params_bytes
+        case "adamw":
+            return 2 * params_bytes + STEP_BYTES * tensors
+        case _:
+            assert_never(setting.optimizer)

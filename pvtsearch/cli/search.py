@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.memory import Dtype, MemorySetting
+from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel, ImageSize, Task
@@ -33,13 +33,17 @@ def search(
     max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
     max_memory: Annotated[str | None, typer.Option(help="Limit on peak memory in inference, such as 4GiB.")] = None,
+    max_training_memory: Annotated[
+        str | None, typer.Option(help="Limit on peak memory of a training step, such as 16GiB.")
+    ] = None,
     task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that memory is computed for; by default 1.")] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Type of weights and activations, by default float32.")] = None,
     attention: Annotated[AttentionKernel | None, typer.Option(help="How it is computed; by default fused.")] = None,
+    optimizer: Annotated[Optimizer | None, typer.Option(help="Of a training step; by default adamw.")] = None,
     objectives: Annotated[
-        str, typer.Option(help="What to optimise: prior, macs, params, inference_memory.")
+        str, typer.Option(help="What to optimise: prior, macs, params, inference_memory, training_memory.")
     ] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
     method: Annotated[Literal["optuna"], typer.Option(help="How to search.")] = "optuna",  # noqa: ARG001  the only one yet
@@ -58,13 +62,21 @@ def search(
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
-    given = {"batch_size": batch_size, "dtype": dtype, "attention": attention}
+    given = {"batch_size": batch_size, "dtype": dtype, "attention": attention, "optimizer": optimizer}
     circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     setting = MemorySetting(**circumstances)
     plan = plan_search(
         loaded,
         budget=the_budget(
-            budget, match, size, task, setting, max_gmacs=max_gmacs, max_params=max_params, max_memory=max_memory
+            budget,
+            match,
+            size,
+            task,
+            setting,
+            max_gmacs=max_gmacs,
+            max_params=max_params,
+            max_memory=max_memory,
+            max_training_memory=max_training_memory,
         ),
         objectives=values.names(objectives),
         image_size=size,
@@ -77,8 +89,9 @@ def search(
     )
     if circumstances and not plan.decoder.problem.costing.peaks:
         raise InputError(
-            "--batch-size, --dtype and --attention are circumstances of memory, which is not asked for: give "
-            "--max-memory, or inference_memory in --match or --objectives"
+            "--batch-size, --dtype, --attention and --optimizer are circumstances of memory, which is not asked for: "
+            "give --max-memory or --max-training-memory, or inference_memory or training_memory in --match or "
+            "--objectives"
         )
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     shared = None if storage is None else open_storage(storage)
@@ -106,6 +119,7 @@ def the_budget(
     max_gmacs: str | None,
     max_params: str | None,
     max_memory: str | None,
+    max_training_memory: str | None,
 ) -> Budget:
     """The limits of the options together: where two limit one metric the smaller wins."""
     from pvtsearch.search.limits import baseline_budget
@@ -117,9 +131,12 @@ def the_budget(
         limits["macs"] = values.number("--max-gmacs", max_gmacs, values.BILLIONS)
     if max_memory is not None:
         limits["inference_peak_bytes"] = values.number("--max-memory", max_memory, values.BYTE_UNITS)
+    if max_training_memory is not None:
+        limits["training_peak_bytes"] = values.number("--max-training-memory", max_training_memory, values.BYTE_UNITS)
     if budget is None and not limits:
         raise BudgetError(
-            "a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs, --max-params or --max-memory"
+            "a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs, --max-params, --max-memory "
+            "or --max-training-memory"
         )
     base = Budget({}, "")
     if budget is not None:

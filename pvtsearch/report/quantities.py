@@ -14,7 +14,12 @@ LABELS = {
     "latency_ms": "Latency (ms)",
     "latency_ns": "Latency (ns)",
 }
-UNITS = {"params": "parameters", "macs": "MACs", "inference_peak_bytes": "peak memory in inference"}
+UNITS = {
+    "params": "parameters",
+    "macs": "MACs",
+    "inference_peak_bytes": "peak memory in inference",
+    "training_peak_bytes": "peak memory in training",
+}
 PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 BINARY_PREFIXES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))

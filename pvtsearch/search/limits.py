@@ -37,7 +37,7 @@ def baseline_budget(
     names = [ASKED_AS[metric] for metric in match]
     costing = costing_with(names, setting or MemorySetting())
     cost = analytic_cost(config, image_size, task, costing)
-    circumstances = f", {costing.setting}" if costing.peaks else ""
+    circumstances = "".join(f", {name.replace('_', ' ')} {value}" for name, value in costing.circumstances.items())
     return Budget(
         {name: cost[name] for name in names},
         f"{config.name} at {image_size[0]}x{image_size[1]}, {task}{circumstances}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.memory import Dtype, MemorySetting
+from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
 from pvtsearch.analysis.metrics import METRICS, costing_with
 from pvtsearch.config import AttentionKernel, ImageSize, Task, height_and_width
 from pvtsearch.cost import Budget
@@ -45,6 +45,7 @@ def run_search(
     batch_size: int = 1,
     dtype: Dtype = "float32",
     attention: AttentionKernel = "fused",
+    optimizer: Optimizer = "adamw",
     sampler: str = DEFAULT_SAMPLER,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
@@ -55,9 +56,9 @@ def run_search(
     """The front of a space under hard limits, from `trials` distinct evaluated configurations.
 
     space: a `SearchSpace`, or the name or path of one. budget: limits, or a network whose cost in the metrics of match
-    is the limit. image_size: a side or (height, width), by default the space's. batch_size, dtype, attention: what peak
-    memory is computed for, where it is limited or an objective. extrapolate: use the prior outside its envelope.
-    storage: Optuna's, by default in memory; the same storage and study name go on where they were left.
+    is the limit. image_size: a side or (height, width), by default the space's. batch_size, dtype, attention,
+    optimizer: what peak memory is computed for, where it is limited or an objective. extrapolate: use the prior outside
+    its envelope. storage: Optuna's, by default in memory; the same storage and study name go on where they were left.
     Raises `InputError` for input that cannot be, `NothingFeasible` where no configuration is within the limits.
     """
     plan = plan_search(
@@ -67,7 +68,7 @@ def run_search(
         objectives=objectives,
         image_size=image_size,
         task=task,
-        setting=MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention),
+        setting=MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention, optimizer=optimizer),
         sampler=sampler,
         trials=trials,
         seed=seed,
@@ -121,7 +122,7 @@ def sum_up(
         space_size=size.legal,
         image_size=problem.image_size,
         task=problem.task,
-        memory=asdict(problem.costing.setting) if problem.costing.peaks else None,
+        memory=problem.costing.circumstances or None,
         budget=problem.budget,
         objectives=plan.objectives,
         method="optuna",
@@ -189,7 +190,7 @@ def _why_nothing(problem: Problem) -> str:
 
 def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed: int) -> dict[str, Any]:
     """What makes two commands the same search, in plain values."""
-    memory = {"memory": str(problem.costing.setting)} if problem.costing.peaks else {}
+    memory = {"memory": problem.costing.circumstances} if problem.costing.circumstances else {}
     return {
         "space": f"{problem.space.name} ({hashlib.sha256(repr(problem.space).encode()).hexdigest()[:12]})",
         "image size": list(problem.image_size),
