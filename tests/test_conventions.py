@@ -146,12 +146,20 @@ def test_the_papers_rules_on_every_pyramid(case: Case) -> None:
 @settings(max_examples=20, deadline=None)
 def test_the_papers_rules_on_dense_tasks(data: st.DataObject) -> None:
     """The same with necks and heads."""
-    tasks: tuple[DenseTask, ...] = get_args(DenseTask)
+    tasks = [task for task in get_args(DenseTask) if task != "detr"]
     case = draw_case(lambda options: data.draw(st.sampled_from(options)), stage_counts=(4,), tasks=tasks)
     assert_every_convention(case.config, case.image_size, case.task)
 
 
-@pytest.mark.parametrize("task", get_args(Task))
+def test_the_papers_have_no_rule_for_detr() -> None:
+    """They print no operations of it; the other conventions hold for every task."""
+    cost = network_cost(PRESETS["pvt_tiny"].config, (64, 64), "detr").total
+    assert stated_operations(cost, "flops", "detr") == 2 * cost.macs
+    with pytest.raises(ConfigError, match="the papers print no GFLOPs of detr"):
+        stated_operations(cost, "paper_v2", "detr")
+
+
+@pytest.mark.parametrize("task", [task for task in get_args(Task) if task != "detr"])
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])
 def test_the_papers_rules_on_resnets(block: Any, task: Task) -> None:
     """The same for ResNets, whose pooling and BatchNorm they see."""

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, assert_never, get_args
 
 from pvtsearch.analysis.layers import LAYER_NORM_PER_ELEMENT, LayerCost
 from pvtsearch.config import Task, check_choice
+from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Number
 
 Convention: TypeAlias = Literal["macs", "fvcore", "paper_v1", "paper_v2", "flops"]
@@ -31,9 +32,11 @@ MEANINGS: dict[Convention, str] = {
 def stated_operations(cost: LayerCost, convention: Convention, task: Task) -> Number:
     """Operations of a network for ONE image under a convention, from a cost in numbers, arrays or symbols.
 
-    Raises `ConfigError` for an unknown convention.
+    Raises `ConfigError` for an unknown convention, and for a paper's on a task whose operations no paper prints.
     """
     check_choice("convention", convention, get_args(Convention))
+    if task == "detr" and convention in ("paper_v1", "paper_v2"):
+        raise ConfigError(f"convention {convention}: the papers print no GFLOPs of detr; give macs, fvcore or flops")
     match convention:
         case "macs":
             return cost.macs

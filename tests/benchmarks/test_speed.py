@@ -55,7 +55,11 @@ def test_the_closed_form_is_a_hundred_times_faster_than_counting() -> None:
     assert counted > 100 * closed
 
 
-@pytest.mark.parametrize("setting", [None, MemorySetting(batch_size=8), MemorySetting(attention="explicit")], ids=["sums", "fused", "explicit"])
+@pytest.mark.parametrize(
+    "setting",
+    [None, MemorySetting(batch_size=8), MemorySetting(attention="explicit")],
+    ids=["sums", "fused", "explicit"],
+)
 def test_a_million_costs_at_once_are_ten_thousand_times_faster_than_counting(setting: MemorySetting | None) -> None:
     """Costs per second of random configurations of pvt_v1, against FlopCounterMode on the meta device.
 
