@@ -71,7 +71,7 @@ def test_steps_of_five_hundred_random_pyramids_peak_where_the_closed_form_says()
         assert closed(*case, setting) == observed(*case, setting), (case, setting)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     config=resnets(),
     image_size=st.sampled_from([(64, 64), (33, 40), (65, 97)]),
@@ -154,6 +154,9 @@ def test_arrays_give_what_ints_give(attention: AttentionKernel, index: int, pool
     together = stage_parts(config, index, shape, **where)
     for row, option in enumerate(options):
         for part, alone in zip(together, stage_parts(config, index, shape_of(option), **where), strict=True):
-            for passed, expected in zip(vars(part.tape).values(), vars(alone.tape).values(), strict=True):
+            for passed, expected in (
+                (part.tape.forward, alone.tape.forward),
+                (part.tape.backward, alone.tape.backward),
+            ):
                 held, peak = (np.broadcast_to(number, len(options))[row] for number in (passed.held, passed.peak))
                 assert Span(held, peak) == expected, (part.name, option)
