@@ -35,8 +35,8 @@ def nondominated(points: Points) -> NDArray[np.bool_]:
 def undominated(points: Points, strict: int) -> NDArray[np.bool_]:
     """Mask of the rows of points (N, K) that no other row beats.
 
-    One row beats another where it is no worse in any column and better in one of the first `strict`. So rows that tie in
-    these are all kept unless a third one beats them; with `strict` 0 all are.
+    One row beats another where it is no worse in any column and better in one of the first `strict`. So rows that tie
+    in these are all kept unless a third one beats them; with `strict` 0 all are.
     """
     keep = np.zeros(len(points), dtype=bool)
     if len(points):
@@ -98,8 +98,8 @@ def reached(archive: Points, queries: Points) -> NDArray[np.bool_]:
     """For each query (Q, K): whether some row of archive (A, K) is at most it, in every column; A and K at least 1."""
     match archive.shape[1]:
         case 1:
-            mask: NDArray[np.bool_] = queries[:, 0] >= archive.min()
-            return mask
+            above: NDArray[np.bool_] = queries[:, 0] >= archive.min()
+            return above
         case 2:
             return _above_staircase(archive, queries)
         case _:
@@ -128,7 +128,7 @@ def _reached_by_bits(archive: Points, queries: Points) -> NDArray[np.bool_]:
         bits[np.arange(1, len(archive) + 1), order // _WORD] = np.uint64(1) << (order % _WORD).astype(np.uint64)
         np.bitwise_or.accumulate(bits, axis=0, out=bits)
         common &= bits[np.searchsorted(archive[order, column], queries[:, column], side="right")]
-    mask: NDArray[np.bool_] = common.any(axis=1)
+    mask: NDArray[np.bool_] = (common != 0).any(axis=1)
     return mask
 
 
