@@ -12,7 +12,7 @@ import pvtsearch
 HEAVY = ("torch", "torchvision", "fvcore", "optuna", "pandas", "plotly", "sqlalchemy")
 CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "analysis.closed_form", "analysis.table",
         "analysis.metrics", "analysis.memory", "analysis.baseline_memory", "analysis.profile", "search.pareto",
-        "search.problem", "search.completions", "search.decode", "search.exact")  # fmt: skip
+        "search.problem", "search.completions", "search.decode", "search.exact", "search.draws")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock")
 
 

@@ -6,49 +6,25 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_spaces import every_config, image_sizes, spaces, tasks
+from small_spaces import every_config, limited_problems
 
 from pvtsearch.accuracy.prior import prior_score
-from pvtsearch.analysis.closed_form import pvt_cost
-from pvtsearch.analysis.metrics import METRICS, analytic_cost
+from pvtsearch.analysis.metrics import analytic_cost
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
 from pvtsearch.records import Objective
 from pvtsearch.search.composition import Composition
 from pvtsearch.search.limits import objectives_of
-from pvtsearch.search.problem import Problem, StageLimit
+from pvtsearch.search.problem import Problem
 from pvtsearch.search.stagewise import solve
 from pvtsearch.serialize_space import load_space
 
 relaxed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 objective_names = st.lists(st.sampled_from(("prior", "macs", "params")), min_size=1, max_size=3, unique=True)
 epsilons = st.sampled_from((Fraction(1, 1000), Fraction(1, 100), Fraction(1, 10), Fraction(1)))
-
-
-@st.composite
-def problems(draw: st.DrawFn) -> tuple[Problem, list[PVTConfig]]:
-    """A problem with limits on networks and on a stage, and all configurations within them, in the order of points."""
-    space, image_size, task = draw(spaces()), draw(image_sizes), draw(tasks)
-    configs = every_config(space, image_size)
-    assume(configs)
-    costs = [analytic_cost(config, image_size, task) for config in configs]
-    limited = sorted(draw(st.sets(st.sampled_from(tuple(METRICS)))))
-    limits = {
-        name: max(1, draw(st.sampled_from([c[name] for c in costs])) + draw(st.integers(-1, 1))) for name in limited
-    }
-    stage = draw(st.integers(0, len(space.stages) - 1))
-    bound = draw(st.sampled_from((None, *(pvt_cost(c, image_size, task).stages[stage].macs for c in configs))))
-    stage_limits = () if bound is None else (StageLimit(stage, "macs", 0, int(bound)),)
-    problem = Problem(space, image_size, task, Budget(limits), stage_limits)
-    return problem, [
-        config
-        for config, cost in zip(configs, costs, strict=True)
-        if problem.budget.admits(cost)
-        and (bound is None or pvt_cost(config, image_size, task).stages[stage].macs <= bound)
-    ]
 
 
 def values(problem: Problem, objectives: Sequence[Objective], config: PVTConfig) -> tuple[int, ...]:
@@ -76,7 +52,7 @@ def brute_force(
 
 
 @relaxed
-@given(drawn=problems(), names=objective_names)
+@given(drawn=limited_problems(), names=objective_names)
 def test_the_exact_front_is_that_of_brute_force(drawn: tuple[Problem, list[PVTConfig]], names: list[str]) -> None:
     """Points, their order, the number that tie and the configuration that stands for them."""
     problem, feasible = drawn
@@ -90,7 +66,7 @@ def test_the_exact_front_is_that_of_brute_force(drawn: tuple[Problem, list[PVTCo
 
 
 @relaxed
-@given(drawn=problems(), names=objective_names, epsilon=epsilons)
+@given(drawn=limited_problems(), names=objective_names, epsilon=epsilons)
 def test_every_feasible_configuration_is_within_epsilon_of_a_rounded_front(
     drawn: tuple[Problem, list[PVTConfig]], names: list[str], epsilon: Fraction
 ) -> None:

@@ -54,14 +54,15 @@ def nothing_feasible(problem: Problem) -> NothingFeasible:
     return NothingFeasible(_why_nothing(problem))
 
 
-def _is_feasible(problem: Problem) -> bool:
+def is_feasible(problem: Problem) -> bool:
+    """Whether any configuration is within all limits."""
     completions, start = Completions(problem), problem.start()
     return any(len(completions.front(template, 0, start)) for template in problem.space.templates)
 
 
 def _why_nothing(problem: Problem) -> str:
     limits = ", ".join(f"{metric} <= {limit:,}" for metric, limit in problem.budget.limits.items()) or "no limits"
-    if problem.stage_limits and _is_feasible(replace(problem, stage_limits=())):
+    if problem.stage_limits and is_feasible(replace(problem, stage_limits=())):
         return (
             f"no configuration of {problem.space.name} is within {limits} and inside the prior's envelope: "
             "give --extrapolate to search outside it, or another space"
