@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pvtsearch.files import write_whole
+from pvtsearch.files import write_all, write_whole
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.page import write_report
 from pvtsearch.report.rows import cards
@@ -22,11 +22,10 @@ SCHEMA_VERSION = 1
 def write_outputs(result: SearchResult, folder: Path) -> None:
     """Write every file of a search; the summary comes last, so where it stands the others are complete."""
     names = [record.config.name for record in result.front]
-    for record in result.front:
-        write_whole(folder / "front" / f"{record.config.name}.yaml", dump_config(record.config))
-    for stale in (folder / "front").glob("*.yaml"):
-        if stale.stem not in names:
-            stale.unlink()
+    yamls = {folder / "front" / f"{record.config.name}.yaml": dump_config(record.config) for record in result.front}
+    write_all(yamls)
+    for stale in set((folder / "front").glob("*.yaml")) - yamls.keys():
+        stale.unlink()
     write_whole(folder / "front.csv", _csv(result.front, names))
     write_whole(folder / "trials.csv", _csv(result.records))
     write_report(result, folder / "report.html")
