@@ -87,11 +87,11 @@ def _entry(key: str, value: Any) -> str:
     """A key with its plain value, which the library writes wherever there is anything to decide: it is slow."""
     if type(value) is int or (type(value) is str and _PLAIN.fullmatch(value)):
         return f"{key}: {value}"
-    return _library_entry(key, value, type(value))  # the type, as True == 1 == 1.0 to a cache
+    return _library_entry(key, value, type(value).__name__)  # the type, as True == 1 == 1.0 to a cache
 
 
 @lru_cache(maxsize=1000)
-def _library_entry(key: str, value: Any, _type: type) -> str:
+def _library_entry(key: str, value: Any, _type: str) -> str:
     from ruamel.yaml import YAML
 
     yaml = YAML()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,7 +21,9 @@ from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
     from pvtsearch.records import SearchResult
+    from pvtsearch.search.question import Question
 
+Method = Literal["exact", "optuna"]
 Sampler = Literal["nsga2", "nsga3", "tpe", "random"]
 
 
@@ -35,42 +37,97 @@ def search(
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
     objectives: Annotated[str, typer.Option(help="What to optimise: prior, macs, params.")] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
-    method: Annotated[Literal["optuna"], typer.Option(help="How to search.")] = "optuna",  # noqa: ARG001  the only one yet
-    sampler: Annotated[Sampler, typer.Option(help="Optuna's sampler.")] = "nsga2",
-    trials: Annotated[int, typer.Option(help="Distinct configurations to evaluate.", min=1)] = 1000,
+    method: Annotated[
+        Method | None, typer.Option(help="How to search; by default exact, where that is possible.")
+    ] = None,
+    epsilon: Annotated[str | None, typer.Option(help="Exact: a smaller front, within this share of all.")] = None,
+    sampler: Annotated[Sampler | None, typer.Option(help="Optuna's sampler; by default nsga2.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Distinct configurations to evaluate; by default 1000.", min=1)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler.", min=0, max=2**32 - 1)] = 0,
     storage: Annotated[str | None, typer.Option(help="URL of an Optuna storage; by default a file in --out.")] = None,
-    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "pvtsearch",
+    study: Annotated[str | None, typer.Option(help="Name of the study; by default pvtsearch.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; by default runs/SPACE.")] = None,
 ) -> None:
-    """Pareto-best configurations within the budget: never a trial outside it, and the same command resumes."""
+    """Pareto-best configurations within the budget: proven where that is possible, else by trials, none outside it."""
     from pvtsearch.report.files import write_outputs
-    from pvtsearch.search.run import plan_search, sum_up
-    from pvtsearch.search.study import open_storage, open_study, run_study, sqlite_storage
+    from pvtsearch.search.question import make_question
     from pvtsearch.serialize_space import load_space
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
-    plan = plan_search(
+    question = make_question(
         loaded,
         budget=the_budget(budget, match, max_gmacs, max_params, size, task),
         objectives=values.names(objectives),
         image_size=size,
         task=task,
-        sampler=sampler,
-        trials=trials,
-        seed=seed,
         extrapolate=extrapolate,
     )
     folder = Path("runs") / file_name(loaded.name) if out is None else out
-    shared = None if storage is None else open_storage(storage)
-    with claimed(folder):
-        opened = open_study(shared or sqlite_storage(folder / "study.db"), study, plan)
-        with progress("searching", plan.trials) as advance:
-            records = run_study(opened, plan, lambda record: advance(record.trial + 1))
-        result = sum_up(plan, records, {"command": command_line()})
-        write_outputs(result, folder)
+    given = {"--trials": trials, "--sampler": sampler, "--storage": storage, "--study": study}
+    match chosen_method(method, question, [name for name, value in given.items() if value is not None], epsilon):
+        case "exact":
+            result = proven(question, epsilon)
+            with claimed(folder):
+                write_outputs(result, folder)
+        case "optuna":
+            with claimed(folder):
+                result = tried(question, folder, sampler, trials, seed, storage, study)
+                write_outputs(result, folder)
     print(summary(result, folder))
+
+
+def chosen_method(method: Method | None, question: Question, given: Sequence[str], epsilon: str | None) -> Method:
+    """The method asked for, else exact where all objectives combine over stages and no option of trials is given."""
+    from pvtsearch.search.composition import combines
+
+    if method is None:
+        additive = all(combines(objective.name) for objective in question.objectives)
+        method = "exact" if additive and not given else "optuna"
+    if method == "exact" and given:
+        raise InputError(f"{given[0]} goes with --method optuna: the exact search makes no trials")
+    if method == "optuna" and epsilon is not None:
+        raise InputError("--epsilon goes with --method exact, and without options of trials")
+    return method
+
+
+def proven(question: Question, epsilon: str | None) -> SearchResult:
+    """The exact answer, with the number of configurations within the limits where they can be counted."""
+    from pvtsearch.search.counting import count_feasible
+    from pvtsearch.search.exact import answer, counted
+    from pvtsearch.search.halves import TooManyRows
+
+    result = answer(question, epsilon, {"command": command_line()})
+    try:
+        feasible = count_feasible(question.problem)
+    except TooManyRows:
+        return result
+    return counted(result, feasible)
+
+
+def tried(
+    question: Question,
+    folder: Path,
+    sampler: str | None,
+    trials: int | None,
+    seed: int,
+    storage: str | None,
+    study: str | None,
+) -> SearchResult:
+    """What a study of so many trials finds, new or taken up again."""
+    from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS, plan_study, sum_up
+    from pvtsearch.search.samplers import DEFAULT_SAMPLER
+    from pvtsearch.search.study import open_storage, open_study, run_study, sqlite_storage
+
+    plan = plan_study(question, sampler=sampler or DEFAULT_SAMPLER, trials=trials or DEFAULT_TRIALS, seed=seed)
+    opened = open_study(
+        open_storage(storage) if storage else sqlite_storage(folder / "study.db"), study or DEFAULT_STUDY, plan
+    )
+    with progress("searching", plan.trials) as advance:
+        records = run_study(opened, plan, lambda record: advance(record.trial + 1))
+    return sum_up(plan, records, {"command": command_line()})
 
 
 def file_name(name: str) -> str:
@@ -122,10 +179,12 @@ def claimed(folder: Path) -> Iterator[None]:
 def summary(result: SearchResult, folder: Path) -> str:
     """What a person wants to know first, in a few lines."""
     from pvtsearch.report.rows import cards, quantities
-    from pvtsearch.report.wording import card_in_words, headline
+    from pvtsearch.report.wording import card_in_words, certificate_in_words, headline
 
     text = headline(result, [quantity.name for quantity in quantities(result)])
-    if result.circumstances["exhausted"]:
+    if result.certificate:
+        text += f"\n{certificate_in_words(result)}"
+    if result.circumstances.get("exhausted"):
         text += f"\nOnly {len(result.records):,} distinct configurations are within the limits: all were evaluated."
     for card in cards(result):
         text += f"\n{card_in_words(card)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def answer(question: Question, epsilon: str | None, circumstances: Mapping[str, 
         circumstances={**circumstances, "versions": library_versions(_LIBRARIES)},
         certificate=Certificate(None, front.ties, epsilon),
     )
+
+
+def counted(result: SearchResult, feasible: int) -> SearchResult:
+    """An exact result that says how many configurations are within the limits."""
+    if result.certificate is None:
+        raise TypeError("only an exact result has a certificate")
+    return replace(result, certificate=replace(result.certificate, feasible=feasible))
 
 
 def _recomputed(question: Question, front: Front) -> list[TrialRecord]:

@@ -80,13 +80,17 @@ def plan_search(
     question = make_question(
         space, budget=budget, objectives=objectives, image_size=image_size, task=task, extrapolate=extrapolate
     )
+    return plan_study(question, sampler=sampler, trials=trials, seed=seed)
+
+
+def plan_study(question: Question, *, sampler: str, trials: int, seed: int) -> StudyPlan:
+    """How a question is answered by trials. Raises `NothingFeasible` where no configuration is within the limits."""
     _check(trials, seed, sampler)
     decoder = Decoder(question.problem)
     if not decoder.templates:
         raise nothing_feasible(question.problem)
-    goals = question.objectives
-    definition = _definition(question.problem, goals, sampler, seed)
-    return StudyPlan(decoder, goals, _scorer(goals), trials, sampler, seed, extrapolate, definition)
+    definition = _definition(question.problem, question.objectives, sampler, seed)
+    return StudyPlan(decoder, question, _scorer(question.objectives), trials, sampler, seed, definition)
 
 
 def sum_up(
@@ -94,11 +98,10 @@ def sum_up(
 ) -> SearchResult:
     """The records of a plan's study as a result; circumstances are added to those that are known here."""
     evaluated = tuple(records[: plan.trials])
-    extrapolated = plan.extrapolate and any(goal.name == "prior" for goal in plan.objectives)
     return make_result(
-        Question(plan.decoder.problem, plan.objectives, extrapolated),
+        plan.question,
         evaluated,
-        front_of(evaluated, plan.objectives),
+        front_of(evaluated, plan.question.objectives),
         method="optuna",
         sampler=plan.sampler,
         seed=plan.seed,
