@@ -22,6 +22,7 @@ from pvtsearch.serialize import load_config
 if TYPE_CHECKING:
     from pvtsearch.records import SearchResult
     from pvtsearch.search.question import Question
+    from pvtsearch.search.study import StoredStudy, StudyPlan
 
 Method = Literal["exact", "optuna"]
 Sampler = Literal["nsga2", "nsga3", "tpe", "random"]
@@ -73,8 +74,15 @@ def search(
             with claimed(folder):
                 write_outputs(result, folder)
         case "optuna":
+            from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS, plan_study
+            from pvtsearch.search.samplers import DEFAULT_SAMPLER
+            from pvtsearch.search.study import open_storage, open_study, sqlite_storage
+
+            plan = plan_study(question, sampler=sampler or DEFAULT_SAMPLER, trials=trials or DEFAULT_TRIALS, seed=seed)
+            shared = None if storage is None else open_storage(storage)
             with claimed(folder):
-                result = tried(question, folder, sampler, trials, seed, storage, study)
+                storage_here = shared or sqlite_storage(folder / "study.db")
+                result = tried(plan, open_study(storage_here, study or DEFAULT_STUDY, plan))
                 write_outputs(result, folder)
     print(summary(result, folder))
 
@@ -107,26 +115,13 @@ def proven(question: Question, epsilon: str | None) -> SearchResult:
     return counted(result, feasible)
 
 
-def tried(
-    question: Question,
-    folder: Path,
-    sampler: str | None,
-    trials: int | None,
-    seed: int,
-    storage: str | None,
-    study: str | None,
-) -> SearchResult:
-    """What a study of so many trials finds, new or taken up again."""
-    from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS, plan_study, sum_up
-    from pvtsearch.search.samplers import DEFAULT_SAMPLER
-    from pvtsearch.search.study import open_storage, open_study, run_study, sqlite_storage
+def tried(plan: StudyPlan, study: StoredStudy) -> SearchResult:
+    """What a study finds, new or taken up again."""
+    from pvtsearch.search.run import sum_up
+    from pvtsearch.search.study import run_study
 
-    plan = plan_study(question, sampler=sampler or DEFAULT_SAMPLER, trials=trials or DEFAULT_TRIALS, seed=seed)
-    opened = open_study(
-        open_storage(storage) if storage else sqlite_storage(folder / "study.db"), study or DEFAULT_STUDY, plan
-    )
     with progress("searching", plan.trials) as advance:
-        records = run_study(opened, plan, lambda record: advance(record.trial + 1))
+        records = run_study(study, plan, lambda record: advance(record.trial + 1))
     return sum_up(plan, records, {"command": command_line()})
 
 

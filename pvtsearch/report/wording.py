@@ -62,13 +62,13 @@ def certificate_in_words(result: SearchResult) -> str:
     number = "All networks" if feasible is None else f"All {plural(feasible, 'network')}"
     taken = f"{number} {inside} were taken into account, none by sampling."
     if result.certificate.epsilon:
-        factor = f"{1 + Fraction(result.certificate.epsilon):.6g}"
+        factor = f"{float(1 + Fraction(result.certificate.epsilon)):.6g}"
         return f"{taken} Each is within a factor of {factor} of some network of this front, in every objective at once."
-    ties = f"{plural(sum(result.certificate.ties), 'network')} of them"
+    ties = sum(result.certificate.ties)
     return (
-        f"{taken} None is at least as good as a network of this front in every objective and better in one. {ties} "
-        "have the objectives of a network of this front; of those that tie, the one whose head dims are nearest 64 "
-        "is shown."
+        f"{taken} None is at least as good as a network of this front in every objective and better in one. {ties:,} "
+        "of them tie with a network of this front or are one: of those that tie, the one whose head dims are nearest "
+        "64 is shown."
     )
 
 
