@@ -17,6 +17,7 @@ from pvtsearch.cli.progress import progress
 from pvtsearch.config import ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError, StudyError
+from pvtsearch.reading import hide_password
 from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
@@ -151,8 +152,6 @@ def the_budget(
 
 def command_line() -> str:
     """This command as it can be pasted again, passwords hidden."""
-    from pvtsearch.search.study import hide_password
-
     return shlex.join(["pvtsearch", *(hide_password(part) for part in sys.argv[1:])])
 
 

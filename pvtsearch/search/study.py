@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import StudyError
+from pvtsearch.reading import hide_password
 from pvtsearch.records import TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
 from pvtsearch.search.question import Question
@@ -67,14 +68,6 @@ def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
 def _write_ahead(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def hide_password(url: str) -> str:
-    """A storage URL that may be shown."""
-    before, separator, after = url.partition("://")
-    credentials, at, host = after.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{before}{separator}{user}:***{at}{host}" if ":" in credentials else url
 
 
 class StoredStudy:
