@@ -60,6 +60,7 @@ def test_the_exact_front_is_that_of_brute_force(drawn: tuple[Problem, list[PVTCo
     front = solve(Composition(problem, objectives))
     expected = brute_force(problem, objectives, feasible)
     assert list(front.points) == list(expected)
+    assert [analytic_cost(c, problem.image_size, problem.task) for c in front.configs] == list(front.costs)
     assert [values(problem, objectives, config) for config in front.configs] == list(expected)
     assert list(front.ties) == [count for _config, count in expected.values()]
     assert list(front.configs) == [config for config, _count in expected.values()]

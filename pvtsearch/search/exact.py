@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pvtsearch.analysis.metrics import METRICS, analytic_cost
+from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.config import ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.records import Certificate, SearchResult, TrialRecord
@@ -52,7 +52,7 @@ def answer(question: Question, epsilon: str | None, circumstances: Mapping[str, 
     front = solve(composition, None if epsilon is None else read_epsilon(epsilon))
     if not front.configs:
         raise nothing_feasible(question.problem)
-    records = _recomputed(question, front)
+    records = _records(question, front)
     return make_result(
         question,
         records,
@@ -72,13 +72,14 @@ def counted(result: SearchResult, feasible: int) -> SearchResult:
     return replace(result, certificate=replace(result.certificate, feasible=feasible))
 
 
-def _recomputed(question: Question, front: Front) -> list[TrialRecord]:
-    """A record per point, its cost computed anew from its configuration and held against what the search found."""
-    problem, records = question.problem, []
-    for number, (point, config) in enumerate(zip(front.points, front.configs, strict=True)):
-        cost = analytic_cost(config, problem.image_size, problem.task)
+def _records(question: Question, front: Front) -> list[TrialRecord]:
+    """A record per point; its cost, summed anew from its stages, is held against what the search found."""
+    records = []
+    for number, (point, config, cost) in enumerate(zip(front.points, front.configs, front.costs, strict=True)):
         found = {goal.name: value for goal, value in zip(question.objectives, point, strict=True)}
-        if any(cost[name] != found[name] for name in METRICS if name in found) or not problem.budget.admits(cost):
-            raise AssertionError(f"the exact search found {found} where the closed form has {cost}: please report it")
+        if any(cost[name] != found[name] for name in METRICS if name in found) or not question.problem.budget.admits(
+            cost
+        ):
+            raise AssertionError(f"the exact search found {found} where the stages cost {cost}: please report it")
         records.append(TrialRecord(number, config, cost, scores(config, question.objectives)))
     return records

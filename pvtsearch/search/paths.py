@@ -1,11 +1,15 @@
-"""All networks of a problem numbered, limits on the whole aside: each number leads to one, without listing any."""
+"""Networks as rows of their stages' options: what they cost, and all of a problem's numbered without listing any."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
+from operator import add
 from typing import NamedTuple
 
+from pvtsearch.analysis.metrics import METRICS
+from pvtsearch.analysis.table import as_dict
 from pvtsearch.config import PVTConfig
 from pvtsearch.search.problem import Branch, Problem
 from pvtsearch.space import Entering
@@ -17,6 +21,33 @@ class Path(NamedTuple):
     template: PVTConfig
     rows: tuple[int, ...]
     costs: tuple[int, ...]  # in the order of METRICS
+
+
+class Ledger:
+    """What networks cost that are given by the rows of their stages' options: sums over a problem's tables."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._known: dict[tuple[PVTConfig, int, Entering], dict[int, tuple[list[int], Entering]]] = {}
+
+    def cost(self, template: PVTConfig, rows: Sequence[int]) -> dict[str, int]:
+        """Every metric of the network, by name."""
+        entering, spent = self.problem.start(), [0] * len(METRICS)
+        for index, row in enumerate(rows):
+            costs, entering = self._table(template, index, entering)[row]
+            spent = list(map(add, spent, costs))
+        return as_dict(spent)
+
+    def _table(self, template: PVTConfig, index: int, entering: Entering) -> dict[int, tuple[list[int], Entering]]:
+        """By row, what a stage costs and the state that it leaves."""
+        key = template, index, entering
+        if key not in self._known:
+            self._known[key] = {
+                row: (costs, branch.leaving)
+                for branch in self.problem.branches(*key)
+                for row, costs in zip(branch.rows.tolist(), branch.costs.tolist(), strict=True)
+            }
+        return self._known[key]
 
 
 class Paths:

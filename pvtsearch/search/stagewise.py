@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pvtsearch.config import PVTConfig
+from pvtsearch.config import PVTConfig, StageConfig
+from pvtsearch.cost import Cost
 from pvtsearch.errors import InputError
 from pvtsearch.search.composition import Composition, Parts
 from pvtsearch.search.epsilon import cells
 from pvtsearch.search.partials import Counts, Exact, Gathering, Integers, Partials, Pruning, Rounded, stacked
+from pvtsearch.search.paths import Ledger
 from pvtsearch.search.problem import Branch
 from pvtsearch.space import Entering, SearchSpace
 
@@ -41,6 +43,7 @@ class Front:
 
     points: tuple[tuple[int, ...], ...]
     configs: tuple[PVTConfig, ...]
+    costs: tuple[Cost, ...]
     ties: tuple[int, ...]
 
 
@@ -54,11 +57,19 @@ def solve(composition: Composition, epsilon: Fraction | None = None, *, most: in
     solvers = [_Solver(composition, template, rules, most) for template in composition.problem.space.templates]
     ends = [_numbered(end, number) for number, solver in enumerate(solvers) if (end := solver.solve()) is not None]
     if not ends:
-        return Front((), (), ())
+        return Front((), (), (), ())
     table = rules.wholes.pruned(stacked(ends))
-    configs = tuple(solvers[number].config(row) for number, row in zip(table.parent, table.row, strict=True))
-    ties = () if epsilon else tuple(int(count) for count in table.counts)
-    return Front(tuple(map(tuple, table.parts.tolist())), configs, ties)
+    found = [
+        (solvers[number].template, solvers[number].rows(row))
+        for number, row in zip(table.parent, table.row, strict=True)
+    ]
+    space, ledger = composition.problem.space, Ledger(composition.problem)
+    return Front(
+        points=tuple(map(tuple, table.parts.tolist())),
+        configs=tuple(space.decode(template, _stages(space, rows)) for template, rows in found),
+        costs=tuple(ledger.cost(template, rows) for template, rows in found),
+        ties=() if epsilon else tuple(int(count) for count in table.counts),
+    )
 
 
 class _Rules(NamedTuple):
@@ -123,13 +134,13 @@ class _Solver:
         self._tables.extend(ends.values())
         return ends.get(None)
 
-    def config(self, row: int) -> PVTConfig:
-        """The configuration that stands for a row of the last table."""
-        stages = []
-        for options, table in zip(self.problem.space.options[::-1], self._tables[::-1], strict=True):
-            stages.append(options.stages[table.row[row]])
+    def rows(self, row: int) -> list[int]:
+        """The rows of the stages' options that stand for a row of the last table."""
+        rows = []
+        for table in reversed(self._tables):
+            rows.append(int(table.row[row]))
             row = table.parent[row]
-        return self.problem.space.decode(self.template, tuple(stages[::-1]))
+        return rows[::-1]
 
     def _reached(
         self,
@@ -220,6 +231,11 @@ def _chunks(rows: Integers, choices: int) -> Iterator[Integers]:
     portion = max(1, _CHUNK // max(1, choices))
     for start in range(0, len(rows), portion):
         yield rows[start : start + portion]
+
+
+def _stages(space: SearchSpace, rows: Sequence[int]) -> tuple[StageConfig, ...]:
+    """The stages of rows of the options."""
+    return tuple(options.stages[row] for options, row in zip(space.options, rows, strict=True))
 
 
 def _ones(rows: int, space: SearchSpace) -> Counts:
