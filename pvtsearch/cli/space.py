@@ -49,7 +49,7 @@ def space(
     if format == "json":
         print(json.dumps(facts, indent=2))
     else:
-        tables.print_table(["", "", ""], rows(facts), format)
+        tables.print_table([f"{loaded.name} {size[0]}x{size[1]}", task, ""], rows(facts), format)
     return 0 if found.feasible else 1
 
 
