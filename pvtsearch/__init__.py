@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pvtsearch.models.pvt import build_pvt
     from pvtsearch.models.weights import load_weights, official_state_dict
     from pvtsearch.presets import PRESETS
+    from pvtsearch.search.exact import exact_front
     from pvtsearch.search.run import run_search
     from pvtsearch.serialize import dump_config, load_config
     from pvtsearch.serialize_space import load_space
@@ -36,6 +37,7 @@ _HOMES = {
     "build_model": "models.baselines",
     "build_pvt": "models.pvt",
     "dump_config": "serialize",
+    "exact_front": "search.exact",
     "formula": "analysis.formula",
     "load_config": "serialize",
     "load_space": "serialize_space",
@@ -59,6 +61,7 @@ __all__ = [
     "build_model",
     "build_pvt",
     "dump_config",
+    "exact_front",
     "formula",
     "load_config",
     "load_space",

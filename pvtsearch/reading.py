@@ -35,6 +35,14 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def hide_password(url: str) -> str:
+    """A storage URL that may be shown; any other text as it is."""
+    before, separator, after = url.partition("://")
+    credentials, at, host = after.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{before}{separator}{user}:***{at}{host}" if ":" in credentials else url
+
+
 def _short_key(key: Any) -> str:
     text = str(key).encode("unicode_escape").decode()
     return text if len(text) <= 60 else text[:57] + "..."

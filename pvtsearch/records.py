@@ -35,11 +35,25 @@ class TrialRecord:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What an exact search proved: within the limits no configuration of the space beats any of its front.
+
+    With `epsilon` it proved less: every configuration within the limits is at most that share better than one of the
+    front in any objective. Then nothing is said of ties.
+    """
+
+    feasible: int | None  # configurations within the limits; None where they were too many to count
+    ties: tuple[int, ...]  # how many of them each record of the front stands for
+    epsilon: str | None
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """A finished search: everything its files and its report are made of.
 
     `front` is the non-dominated part of `records`. `space_size` counts legal, distinct configurations. `memory` is what
     peak memory was computed for (batch size, dtype, attention), where it was.
+    `sampler` and `seed` are of a search by trials, `certificate` of an exact one.
     `circumstances` holds what describes the run and enters no computation (command, versions, dropped points …).
     """
 
@@ -50,10 +64,11 @@ class SearchResult:
     budget: Budget
     objectives: tuple[Objective, ...]
     method: str
-    sampler: str
-    seed: int
+    sampler: str | None
+    seed: int | None
     records: tuple[TrialRecord, ...]
     front: tuple[TrialRecord, ...]
     extrapolated: bool
     circumstances: Mapping[str, Any]
     memory: Mapping[str, Any] | None = None
+    certificate: Certificate | None = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pvtsearch.reading import at, located, read_mapping, read_sequence, refuse, 
 
 _STAGE_KEYS = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio", "sr_ratio", "pool_size")
 _STAGE_REQUIRED = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio")
+_PLAIN = re.compile(r"front_[0-9]+")  # the names of a front, which may hold thousands
 _CONFIG_KEYS = tuple(field.name for field in fields(PVTConfig))
 
 
@@ -73,19 +76,29 @@ def _stage_to_dict(stage: StageConfig) -> dict[str, Any]:
 
 def dump_config(config: PVTConfig) -> str:
     """A configuration as YAML, one line per stage; `load_config` reads it back equal."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
-
     values = config_to_dict(config)
-    stages = [CommentedMap(stage) for stage in values["stages"]]
-    for stage in stages:
-        stage.fa.set_flow_style()
+    stages = values.pop("stages")
+    lines = [_entry(key, value) for key, value in values.items()]
+    lines += ["stages:", *(f"  - {{{', '.join(_entry(key, value) for key, value in s.items())}}}" for s in stages)]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(key: str, value: Any) -> str:
+    """A key with its plain value, which the library writes wherever there is anything to decide: it is slow."""
+    if type(value) is int or (type(value) is str and _PLAIN.fullmatch(value)):
+        return f"{key}: {value}"
+    return _library_entry(key, value, type(value).__name__)  # the type, as True == 1 == 1.0 to a cache
+
+
+@lru_cache(maxsize=1000)
+def _library_entry(key: str, value: Any, _type: str) -> str:
+    from ruamel.yaml import YAML
+
     yaml = YAML()
     yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()
-    yaml.dump({**values, "stages": stages}, text)
-    return text.getvalue()
+    yaml.dump({key: value}, text)
+    return text.getvalue().rstrip("\n")
 
 
 def load_config(name_or_path: str | Path) -> ModelConfig:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from itertools import pairwise, product
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from pvtsearch.analysis.closed_form import pvt_cost
 from pvtsearch.analysis.memory import ELEMENT_BYTES, MemorySetting
+from pvtsearch.analysis.metrics import Costing, analytic_cost, every_metric
 from pvtsearch.config import Attention, ImageSize, PooledReduction, PVTConfig, SpatialReduction, Task
+from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, SpaceError
 from pvtsearch.knobs import ShareRule, StageKnobs, TrendRule, ruled_value
+from pvtsearch.search.problem import Problem, StageLimit
 from pvtsearch.space import SearchSpace
 
 
@@ -129,3 +134,30 @@ def obeys(config: PVTConfig, space: SearchSpace) -> bool:
             if None not in values and not compare[rule.trend](*values):
                 return False
     return True
+
+
+@st.composite
+def limited_problems(draw: st.DrawFn, *, peaks: bool = True) -> tuple[Problem, list[PVTConfig]]:
+    """A problem with limits on networks and on a stage, and all configurations within them, in the order of points.
+
+    peaks: with memory among the metrics.
+    """
+    space, image_size, task = draw(spaces()), draw(image_sizes), draw(tasks)
+    configs = every_config(space, image_size)
+    assume(configs)
+    costing = every_metric(task, draw(memory_settings)) if peaks else Costing()
+    costs = [analytic_cost(config, image_size, task, costing) for config in configs]
+    limited = sorted(draw(st.sets(st.sampled_from(costing.metrics))))
+    limits = {
+        name: max(1, draw(st.sampled_from([c[name] for c in costs])) + draw(st.integers(-1, 1))) for name in limited
+    }
+    stage = draw(st.integers(0, len(space.stages) - 1))
+    bound = draw(st.sampled_from((None, *(pvt_cost(c, image_size, task).stages[stage].macs for c in configs))))
+    stage_limits = () if bound is None else (StageLimit(stage, "macs", 0, int(bound)),)
+    problem = Problem(space, image_size, task, Budget(limits), stage_limits, costing)
+    return problem, [
+        config
+        for config, cost in zip(configs, costs, strict=True)
+        if problem.budget.admits(cost)
+        and (bound is None or pvt_cost(config, image_size, task).stages[stage].macs <= bound)
+    ]

@@ -14,7 +14,7 @@ CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "
         "analysis.metrics", "analysis.conventions", "analysis.reproduction", "analysis.scaling", "analysis.formula",
         "analysis.parts", "analysis.sweep", "analysis.memory", "analysis.training", "analysis.peak",
         "analysis.profile", "search.pareto", "search.problem", "search.completions",
-        "search.decode")  # fmt: skip
+        "search.decode", "search.exact", "search.draws")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock")
 
 

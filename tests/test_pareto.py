@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pvtsearch.config import PVTConfig, StageConfig
 from pvtsearch.records import Objective, TrialRecord
-from pvtsearch.search.pareto import front_of, nondominated
+from pvtsearch.search.pareto import front_of, nondominated, reached, undominated
 
+large = st.tuples(st.integers(1, 5), st.integers(97, 400), st.integers(2, 60), st.integers(0, 2**32))
 tables = st.integers(0, 4).flatmap(
     lambda columns: st.lists(st.lists(st.integers(0, 6), min_size=columns, max_size=columns), max_size=30).map(
         lambda rows: np.array(rows, dtype=np.int64).reshape(len(rows), columns)
@@ -50,6 +51,44 @@ def test_columns_that_order_rows_alike_change_nothing(points: np.ndarray, data: 
     found = nondominated(wider[:, columns])
     assert {tuple(row) for row in points[expected]} == {tuple(row) for row in points[found]}
     assert expected.sum() == found.sum()
+
+
+@given(points=tables, strict=st.integers(0, 4))
+def test_undominated_equals_the_definition(points: np.ndarray, strict: int) -> None:
+    """Dropped is what another row beats: nowhere worse, and better in one of the strict columns."""
+    kept = undominated(points, strict)
+    assert kept.tolist() == [not beaten(points, point, strict) for point in points]
+
+
+def beaten(points: np.ndarray, point: np.ndarray, strict: int) -> bool:
+    better = (points[:, :strict] < point[:strict]).any(axis=1)
+    return bool(((points <= point).all(axis=1) & better).any())
+
+
+@given(drawn=large)
+def test_large_tables_equal_the_definition_too(drawn: tuple[int, int, int, int]) -> None:
+    """Where tables are halved and archives are bits, whatever the number of columns and of ties."""
+    columns, rows, values, seed = drawn
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, values, size=(rows, columns))
+    points[:, 0] -= points[:, 1:].sum(axis=1) // 2  # a table of which much stays
+    for strict in range(columns + 1):
+        assert undominated(points, strict).tolist() == [not beaten(points, point, strict) for point in points]
+    kept = nondominated(points)
+    assert {tuple(p) for p in points[kept]} == {tuple(p) for p in points[undominated(points, columns)]}
+    assert len({tuple(p) for p in points[kept]}) == kept.sum()
+    archive, queries = points[::2], points[1::2] + rng.integers(-2, 2, size=columns)
+    assert reached(archive, queries).tolist() == [bool((archive <= query).all(axis=1).any()) for query in queries]
+
+
+def test_archives_of_many_blocks() -> None:
+    """Four columns and thousands of rows that all stay: equal to comparing each with all."""
+    rng = np.random.default_rng(0)
+    points = rng.integers(0, 1000, size=(3000, 4))
+    points[:, 0] = 3000 - points[:, 1:].sum(axis=1) + rng.integers(0, 3, size=3000)
+    kept = nondominated(points)
+    assert kept.sum() > 1024
+    assert kept.tolist() == [not beaten(points, point, 4) for point in points]
 
 
 def record(trial: int, prior: int, macs: int, *, head_dim: int = 64) -> TrialRecord:

@@ -19,10 +19,11 @@ from pvtsearch.analysis.peak import inference_memory
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible, StudyError
+from pvtsearch.reading import hide_password
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.search.run import plan_search, run_search, sum_up
 from pvtsearch.search.samplers import SAMPLERS
-from pvtsearch.search.study import hide_password, open_study, run_study, sqlite_storage
+from pvtsearch.search.study import open_study, run_study, sqlite_storage
 from pvtsearch.serialize import load_config
 from pvtsearch.serialize_space import load_space
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvtsearch.accuracy.cards import Card, Validation
 from pvtsearch.config import PVTConfig
+from pvtsearch.geometry import Number
 
 CARD = Card(
     signal="prior",
@@ -33,6 +34,11 @@ CARD = Card(
 )
 
 
+def stage_score(depth: Number, embed_dim: Number) -> Number:
+    """A stage's part of S."""
+    return depth * embed_dim
+
+
 def prior_score(config: PVTConfig) -> int:
     """S: the sum over all blocks of their embed_dim."""
-    return sum(stage.depth * stage.embed_dim for stage in config.stages)
+    return sum(int(stage_score(stage.depth, stage.embed_dim)) for stage in config.stages)

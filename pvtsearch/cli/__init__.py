@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from pvtsearch.cli import export, formula, listing, paper, profile, search, sweep, verify
+from pvtsearch.cli import export, formula, listing, paper, profile, search, space, sweep, verify
 from pvtsearch.errors import Failure, InputError
 
 INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("profile")(profile.profile)
 app.command("formula")(formula.formula)
 app.command("search")(search.search)
+app.command("space")(space.space)
 app.command("sweep")(sweep.sweep)
 app.command("verify")(verify.verify)
 app.command("paper")(paper.paper)

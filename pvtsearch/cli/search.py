@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,11 +18,15 @@ from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError, StudyError
+from pvtsearch.reading import hide_password
 from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
     from pvtsearch.records import SearchResult
+    from pvtsearch.search.question import Question
+    from pvtsearch.search.study import StoredStudy, StudyPlan
 
+Method = Literal["exact", "optuna"]
 Sampler = Literal["nsga2", "nsga3", "tpe", "random"]
 
 
@@ -46,18 +50,22 @@ def search(
         str, typer.Option(help="What to optimise: prior, macs, params, inference_memory, training_memory.")
     ] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
-    method: Annotated[Literal["optuna"], typer.Option(help="How to search.")] = "optuna",  # noqa: ARG001  the only one yet
-    sampler: Annotated[Sampler, typer.Option(help="Optuna's sampler.")] = "nsga2",
-    trials: Annotated[int, typer.Option(help="Distinct configurations to evaluate.", min=1)] = 1000,
+    method: Annotated[
+        Method | None, typer.Option(help="How to search; by default exact, where that is possible.")
+    ] = None,
+    epsilon: Annotated[str | None, typer.Option(help="Exact: a smaller front, within this share of all.")] = None,
+    sampler: Annotated[Sampler | None, typer.Option(help="Optuna's sampler; by default nsga2.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Distinct configurations to evaluate; by default 1000.", min=1)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler.", min=0, max=2**32 - 1)] = 0,
     storage: Annotated[str | None, typer.Option(help="URL of an Optuna storage; by default a file in --out.")] = None,
-    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "pvtsearch",
+    study: Annotated[str | None, typer.Option(help="Name of the study; by default pvtsearch.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; by default runs/SPACE.")] = None,
 ) -> None:
-    """Pareto-best configurations within the budget: never a trial outside it, and the same command resumes."""
+    """Pareto-best configurations within the budget: proven where that is possible, else by trials, none outside it."""
     from pvtsearch.report.files import write_outputs
-    from pvtsearch.search.run import plan_search, sum_up
-    from pvtsearch.search.study import open_storage, open_study, run_study, sqlite_storage
+    from pvtsearch.search.question import make_question
     from pvtsearch.serialize_space import load_space
 
     loaded = load_space(space)
@@ -65,7 +73,7 @@ def search(
     given = {"batch_size": batch_size, "dtype": dtype, "attention": attention, "optimizer": optimizer}
     circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     setting = MemorySetting(**circumstances)
-    plan = plan_search(
+    question = make_question(
         loaded,
         budget=the_budget(
             budget,
@@ -82,26 +90,71 @@ def search(
         image_size=size,
         task=task,
         setting=setting,
-        sampler=sampler,
-        trials=trials,
-        seed=seed,
         extrapolate=extrapolate,
     )
-    if circumstances and not plan.decoder.problem.costing.peaks:
+    if circumstances and not question.problem.costing.peaks:
         raise InputError(
             "--batch-size, --dtype, --attention and --optimizer are circumstances of memory, which is not asked for: "
             "give --max-memory or --max-training-memory, or inference_memory or training_memory in --match or "
             "--objectives"
         )
     folder = Path("runs") / file_name(loaded.name) if out is None else out
-    shared = None if storage is None else open_storage(storage)
-    with claimed(folder):
-        opened = open_study(shared or sqlite_storage(folder / "study.db"), study, plan)
-        with progress("searching", plan.trials) as advance:
-            records = run_study(opened, plan, lambda record: advance(record.trial + 1))
-        result = sum_up(plan, records, {"command": command_line()})
-        write_outputs(result, folder)
+    of_trials = {"--trials": trials, "--sampler": sampler, "--storage": storage, "--study": study}
+    match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
+        case "exact":
+            result = proven(question, epsilon)
+            with claimed(folder):
+                write_outputs(result, folder)
+        case "optuna":
+            from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS, plan_study
+            from pvtsearch.search.samplers import DEFAULT_SAMPLER
+            from pvtsearch.search.study import open_storage, open_study, sqlite_storage
+
+            plan = plan_study(question, sampler=sampler or DEFAULT_SAMPLER, trials=trials or DEFAULT_TRIALS, seed=seed)
+            shared = None if storage is None else open_storage(storage)
+            with claimed(folder):
+                storage_here = shared or sqlite_storage(folder / "study.db")
+                result = tried(plan, open_study(storage_here, study or DEFAULT_STUDY, plan))
+                write_outputs(result, folder)
     print(summary(result, folder))
+
+
+def chosen_method(method: Method | None, question: Question, given: Sequence[str], epsilon: str | None) -> Method:
+    """The method asked for, else exact where all objectives combine over stages and no option of trials is given."""
+    from pvtsearch.search.composition import combines
+
+    if method is None:
+        additive = all(combines(objective.name) for objective in question.objectives)
+        method = "exact" if additive and not given else "optuna"
+    if method == "exact" and given:
+        raise InputError(f"{given[0]} goes with --method optuna: the exact search makes no trials")
+    if method == "optuna" and epsilon is not None:
+        raise InputError("--epsilon goes with --method exact, and without options of trials")
+    return method
+
+
+def proven(question: Question, epsilon: str | None) -> SearchResult:
+    """The exact answer, with the number of configurations within the limits where they can be counted."""
+    from pvtsearch.search.counting import count_feasible
+    from pvtsearch.search.exact import answer, counted
+    from pvtsearch.search.halves import TooManyRows
+
+    result = answer(question, epsilon, {"command": command_line()})
+    try:
+        feasible = count_feasible(question.problem)
+    except TooManyRows:
+        return result
+    return counted(result, feasible)
+
+
+def tried(plan: StudyPlan, study: StoredStudy) -> SearchResult:
+    """What a study finds, new or taken up again."""
+    from pvtsearch.search.run import sum_up
+    from pvtsearch.search.study import run_study
+
+    with progress("searching", plan.trials) as advance:
+        records = run_study(study, plan, lambda record: advance(record.trial + 1))
+    return sum_up(plan, records, {"command": command_line()})
 
 
 def file_name(name: str) -> str:
@@ -118,8 +171,8 @@ def the_budget(
     *,
     max_gmacs: str | None,
     max_params: str | None,
-    max_memory: str | None,
-    max_training_memory: str | None,
+    max_memory: str | None = None,
+    max_training_memory: str | None = None,
 ) -> Budget:
     """The limits of the options together: where two limit one metric the smaller wins."""
     from pvtsearch.search.limits import baseline_budget
@@ -146,8 +199,6 @@ def the_budget(
 
 def command_line() -> str:
     """This command as it can be pasted again, passwords hidden."""
-    from pvtsearch.search.study import hide_password
-
     return shlex.join(["pvtsearch", *(hide_password(part) for part in sys.argv[1:])])
 
 
@@ -169,10 +220,12 @@ def claimed(folder: Path) -> Iterator[None]:
 def summary(result: SearchResult, folder: Path) -> str:
     """What a person wants to know first, in a few lines."""
     from pvtsearch.report.rows import cards, quantities
-    from pvtsearch.report.wording import card_in_words, headline
+    from pvtsearch.report.wording import card_in_words, certificate_in_words, headline
 
     text = headline(result, [quantity.name for quantity in quantities(result)])
-    if result.circumstances["exhausted"]:
+    if result.certificate:
+        text += f"\n{certificate_in_words(result)}"
+    if result.circumstances.get("exhausted"):
         text += f"\nOnly {len(result.records):,} distinct configurations are within the limits: all were evaluated."
     for card in cards(result):
         text += f"\n{card_in_words(card)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -25,6 +26,9 @@ def verify(
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the network's own.")] = None,
     random: Annotated[int, typer.Option(help="Further random small networks of every kind.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the random networks.", min=0)] = 0,
+    front: Annotated[
+        Path | None, typer.Option(help="Folder of a search: its front is costed anew, from the YAML files.")
+    ] = None,
     format: Annotated[
         Literal["table", "json", "markdown"], typer.Option("--format", help="How to print it.")
     ] = "table",
@@ -32,8 +36,12 @@ def verify(
     """Count the built networks, also their live bytes, beside the closed form; 1 on any difference."""
     loaded = [load_config(name) for name in configs or []]
     size = values.image_size(image_size)
+    if front is not None:
+        if loaded or random:
+            raise InputError("--front goes without CONFIG and --random")
+        return _verify_front(front)
     if not loaded and not random:
-        raise InputError("verify needs a CONFIG or --random N")
+        raise InputError("verify needs a CONFIG, --random N or --front DIR")
     with progress("verifying", len(loaded) + random) as advance:
         done = list(_verified(loaded, size, task, random, seed, advance))
     named, drawn = done[: len(loaded)], done[len(loaded) :]
@@ -46,6 +54,17 @@ def verify(
             tables.print_table(*rows(shown), format)
         print(f"{len(done) - len(differing)} of {len(done)} networks agree in every count.")
     return 1 if differing else 0
+
+
+def _verify_front(folder: Path) -> int:
+    """Print every difference between a search's files and the closed form; 1 where there is one."""
+    from pvtsearch.report.recheck import recheck
+
+    found = recheck(folder)
+    for difference in found.differences:
+        print(difference)
+    print(f"{found.networks:,} networks of {folder} costed anew, {len(found.differences):,} differences.")
+    return 1 if found.differences else 0
 
 
 def _verified(

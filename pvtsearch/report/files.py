@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pvtsearch.files import write_whole
+from pvtsearch.files import write_all, write_whole
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.page import write_report
 from pvtsearch.report.rows import cards
@@ -22,13 +22,13 @@ SCHEMA_VERSION = 1
 def write_outputs(result: SearchResult, folder: Path) -> None:
     """Write every file of a search; the summary comes last, so where it stands the others are complete."""
     names = [record.config.name for record in result.front]
-    for record in result.front:
-        write_whole(folder / "front" / f"{record.config.name}.yaml", dump_config(record.config))
-    for stale in (folder / "front").glob("*.yaml"):
-        if stale.stem not in names:
-            stale.unlink()
-    write_whole(folder / "front.csv", _csv(result.front, names))
-    write_whole(folder / "trials.csv", _csv(result.records))
+    yamls = {folder / "front" / f"{record.config.name}.yaml": dump_config(record.config) for record in result.front}
+    write_all(yamls)
+    for stale in set((folder / "front").glob("*.yaml")) - yamls.keys():
+        stale.unlink()
+    ties = {"ties": result.certificate.ties} if result.certificate and result.certificate.ties else {}
+    write_whole(folder / "front.csv", _csv(result.front, {"name": names}, ties))
+    write_whole(folder / "trials.csv", _csv(result.records, {}, {}))
     write_report(result, folder / "report.html")
     write_whole(folder / "summary.json", json.dumps(summary(result), indent=2) + "\n")
 
@@ -41,8 +41,6 @@ def summary(result: SearchResult) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "command": facts.pop("command", None),
         "method": result.method,
-        "sampler": result.sampler,
-        "seed": result.seed,
         "space": result.space,
         "size": result.space_size,
         "image_size": list(result.image_size),
@@ -51,19 +49,31 @@ def summary(result: SearchResult) -> dict[str, Any]:
         "budget": {"limits": dict(result.budget.limits), "source": result.budget.source},
         "objectives": [{"name": o.name, "direction": o.direction} for o in result.objectives],
         "extrapolated": result.extrapolated,
-        "trials": len(result.records),
+        **_proven(result),
         "front_size": len(result.front),
         "cards": [asdict(card) for card in cards(result)],
         **facts,
     }
 
 
-def _csv(records: Sequence[TrialRecord], names: Sequence[str] | None = None) -> str:
+def _proven(result: SearchResult) -> dict[str, Any]:
+    """What only one of the methods has: trials and their sampler, or what a proof says."""
+    if result.certificate is None:
+        return {"sampler": result.sampler, "seed": result.seed, "trials": len(result.records)}
+    known = {
+        "feasible": result.certificate.feasible,
+        "ties": sum(result.certificate.ties) or None,
+        "epsilon": result.certificate.epsilon,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _csv(records: Sequence[TrialRecord], before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     metrics = list(dict.fromkeys(name for record in records for name in (*record.cost, *record.scores)))
     rows = [_row(record, metrics) for record in records]
     frame = pd.DataFrame(rows, columns=["trial", "state", *metrics, "config"])
-    if names is not None:
-        frame.insert(0, "name", list(names))
+    frame = frame.assign(**{name: list(values) for name, values in (*before.items(), *after.items())})
+    frame = frame[[*before, "trial", "state", *metrics, *after, "config"]]
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 

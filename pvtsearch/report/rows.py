@@ -17,7 +17,7 @@ from pvtsearch.errors import ConfigError, InputError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.quantities import Quantity
-from pvtsearch.report.wording import FactRow, fact_rows, headline
+from pvtsearch.report.wording import FactRow, certificate_in_words, fact_rows, headline
 
 REFERENCES = ("pvt_small", "resnet50")
 CHOSEN_NETWORKS = 4
@@ -71,6 +71,7 @@ class ReportRows:
     """Everything a report shows."""
 
     headline: str
+    certificate: str
     quantities: tuple[Quantity, ...]
     objectives: Mapping[str, str]
     front: tuple[NetworkRow, ...]
@@ -86,6 +87,7 @@ def report_rows(result: SearchResult) -> ReportRows:
     shown = quantities(result)
     return ReportRows(
         headline=headline(result, [quantity.name for quantity in shown]),
+        certificate=certificate_in_words(result),
         quantities=shown,
         objectives={objective.name: objective.direction for objective in result.objectives},
         front=front_rows(result),

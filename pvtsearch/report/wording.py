@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from pvtsearch.accuracy.cards import Card
@@ -26,17 +27,48 @@ def headline(result: SearchResult, shown: Sequence[str]) -> str:
     budget = f"within {limits_in_words(result.budget)}" if result.budget.limits else "without a budget"
     if not result.front:
         return f"None of the {space} was evaluated {budget}."
+    verb = "is" if len(result.front) == 1 else "are"
+    best = f"{len(result.front):,} {verb} Pareto-best"
+    if result.certificate is None:
+        found = f"Of {plural(len(result.records), 'network')} evaluated {budget}, drawn from the {space}, {best}."
+    elif result.certificate.epsilon:
+        found = f"Of the {space}, {len(result.front):,} stand for all {budget}, up to a stated share."
+    else:
+        found = f"Of the {space}, {best} {budget}: proven."
+    return f"{found} {_extreme(result, shown)}"
+
+
+def _extreme(result: SearchResult, shown: Sequence[str]) -> str:
+    """The network of the front that is best in the first objective, in a sentence."""
     best = result.objectives[0]
     record = (max if best.direction == "maximize" else min)(result.front, key=lambda r: r.value(best.name))
     extreme = "highest" if best.direction == "maximize" else "lowest"
     label = " (extrapolated)" if result.extrapolated and best.name == "prior" else ""
     costs = " and ".join(with_noun(name, record.value(name)) for name in shown[:3] if name != best.name)
-    evaluated = f"{plural(len(result.records), 'network')} evaluated {budget}"
-    verb = "is" if len(result.front) == 1 else "are"
     value = readable(best.name, record.value(best.name))
+    return f"The {extreme} {noun(best.name)}{label} among them, {value}, comes with {costs}."
+
+
+def certificate_in_words(result: SearchResult) -> str:
+    """What an exact search proved, in sentences; nothing for a search by trials."""
+    if result.certificate is None:
+        return ""
+    inside = (
+        "within the limits and inside the prior's envelope"
+        if "envelope" in result.circumstances
+        else ("within the limits" if result.budget.limits else "of the space")
+    )
+    feasible = result.certificate.feasible
+    number = "All networks" if feasible is None else f"All {plural(feasible, 'network')}"
+    taken = f"{number} {inside} were taken into account, none by sampling."
+    if result.certificate.epsilon:
+        factor = f"{float(1 + Fraction(result.certificate.epsilon)):.6g}"
+        return f"{taken} Each is within a factor of {factor} of some network of this front, in every objective at once."
+    ties = sum(result.certificate.ties)
     return (
-        f"Of {evaluated}, drawn from the {space}, {len(result.front):,} {verb} Pareto-best. "
-        f"The {extreme} {noun(best.name)}{label} among them, {value}, comes with {costs}."
+        f"{taken} None is at least as good as a network of this front in every objective and better in one. {ties:,} "
+        "of them tie with a network of this front or are one: of those that tie, the one whose head dims are nearest "
+        "64 is shown."
     )
 
 
@@ -75,7 +107,8 @@ def fact_rows(result: SearchResult) -> tuple[FactRow, ...]:
     facts = {
         "Space": result.space,
         "Size of the space": f"{result.space_size:,} legal, distinct networks",
-        "Evaluated": plural(len(result.records), "network"),
+        "Evaluated": "" if result.certificate else plural(len(result.records), "network"),
+        "Proof": certificate_in_words(result),
         "Image size": f"{height} × {width}",
         "Task": result.task,
         "Memory computed for": in_words(result.memory),
@@ -83,8 +116,8 @@ def fact_rows(result: SearchResult) -> tuple[FactRow, ...]:
         "Source of the budget": result.budget.source if limits else "",
         "Objectives": ", ".join(f"{o.direction} {o.name}" for o in result.objectives),
         "Method": result.method,
-        "Sampler": result.sampler,
-        "Seed": str(result.seed),
+        "Sampler": result.sampler or "",
+        "Seed": "" if result.seed is None else str(result.seed),
         **{label(key): in_words(value) for key, value in result.circumstances.items()},
     }
     return tuple(FactRow(name, value) for name, value in facts.items() if value)

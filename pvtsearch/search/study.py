@@ -18,8 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import StudyError
-from pvtsearch.records import Objective, TrialRecord
+from pvtsearch.reading import hide_password
+from pvtsearch.records import TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
+from pvtsearch.search.question import Question
 from pvtsearch.search.samplers import make_sampler
 from pvtsearch.serialize import config_from_dict, config_to_dict
 
@@ -36,12 +38,11 @@ class StudyPlan:
     """What a study evaluates and how long. `definition` is stored with it: another one may not join."""
 
     decoder: Decoder
-    objectives: tuple[Objective, ...]
+    question: Question
     evaluate: Evaluate  # scores of a decoded configuration, by signal
     trials: int
     sampler: str
     seed: int
-    extrapolate: bool
     definition: dict[str, Any]
 
 
@@ -69,14 +70,6 @@ def _write_ahead(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def hide_password(url: str) -> str:
-    """A storage URL that may be shown."""
-    before, separator, after = url.partition("://")
-    credentials, at, host = after.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{before}{separator}{user}:***{at}{host}" if ":" in credentials else url
-
-
 class StoredStudy:
     """A study in a storage, and its mirror in memory, which is what samplers see.
 
@@ -85,7 +78,7 @@ class StoredStudy:
     """
 
     def __init__(self, storage: BaseStorage, name: str, plan: StudyPlan) -> None:
-        directions = [objective.direction for objective in plan.objectives]
+        directions = [objective.direction for objective in plan.question.objectives]
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._storage, self._memory = storage, InMemoryStorage()
         self.stored = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
@@ -161,7 +154,7 @@ def run_study(
         trial, decoded = drawn
         record = TrialRecord(len(records), decoded.config, decoded.cost, plan.evaluate(decoded))
         trial.set_user_attr(_RECORD, _stored(record))
-        study.finish(trial, [record.value(objective.name) for objective in plan.objectives])
+        study.finish(trial, [record.value(objective.name) for objective in plan.question.objectives])
         records.append(record)
         seen.add(record.config)
         on_record(record)

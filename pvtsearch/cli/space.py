@@ -1,0 +1,95 @@
+"""`pvtsearch space`: how large a space is, how much of it a budget leaves, and what that costs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from pvtsearch.cli import tables, values
+from pvtsearch.cli.search import the_budget
+
+if TYPE_CHECKING:
+    from pvtsearch.search.counting import Inventory
+    from pvtsearch.search.draws import Estimate
+    from pvtsearch.search.problem import Problem
+
+
+def space(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="A shipped space or a YAML file.")],
+    budget: Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")] = None,
+    match: Annotated[str, typer.Option(help="Metrics of --budget that are limits.")] = "params,macs",
+    max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
+    max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
+    task: values.TaskOption = "classification",
+    image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
+    format: Annotated[
+        Literal["table", "json", "markdown"], typer.Option("--format", help="How to print it.")
+    ] = "table",
+) -> int:
+    """How many configurations a space has, how many are within a budget, and what these cost: exact, by counting."""
+    from pvtsearch.analysis.memory import MemorySetting
+    from pvtsearch.analysis.metrics import costing_with
+    from pvtsearch.search.counting import take_stock
+    from pvtsearch.search.draws import estimate_feasible
+    from pvtsearch.search.halves import TooManyRows
+    from pvtsearch.search.problem import Problem
+    from pvtsearch.serialize_space import load_space
+
+    loaded = load_space(space)
+    size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
+    setting = MemorySetting()
+    limits = the_budget(budget, match, size, task, setting, max_gmacs=max_gmacs, max_params=max_params)
+    problem = Problem(loaded, size, task, limits, costing=costing_with(limits.limits, setting))
+    found: Inventory | Estimate
+    try:
+        found = take_stock(problem)
+    except TooManyRows:
+        found = estimate_feasible(problem)
+    facts = as_json(problem, found)
+    if format == "json":
+        print(json.dumps(facts, indent=2))
+    else:
+        tables.print_table([f"{loaded.name} {size[0]}x{size[1]}", task, ""], rows(facts), format)
+    return 0 if found.feasible else 1
+
+
+def as_json(problem: Problem, found: Inventory | Estimate) -> dict[str, Any]:
+    """What was asked and what was counted; an estimate stands under `estimate`, never under `feasible`."""
+    from pvtsearch.search.draws import Estimate
+
+    size = problem.space.size(problem.image_size)
+    facts: dict[str, Any] = {
+        "space": problem.space.name,
+        "image_size": list(problem.image_size),
+        "task": problem.task,
+        "budget": {"limits": dict(problem.budget.limits), "source": problem.budget.source},
+        "size": size.legal,
+        "dropped": {law: count for law, count in size.dropped().items() if count},
+    }
+    match found:
+        case Estimate(feasible, low, high, draws):
+            estimate = {"feasible": feasible, "low": low, "high": high, "confidence": 0.95, "draws": draws}
+            return {**facts, "estimate": estimate}
+        case _:
+            ranges = {name: {"least": span.least, "largest": span.largest} for name, span in found.ranges.items()}
+            share = found.feasible / size.legal if size.legal else 0.0
+            return {**facts, "feasible": found.feasible, "share": share, "ranges": ranges}
+
+
+def rows(facts: dict[str, Any]) -> list[list[str]]:
+    """The facts for people: what, how much, and a remark."""
+    size = facts["size"]
+    body = [["configurations", f"{size:,}", ""]]
+    if "estimate" in facts:
+        estimate = facts["estimate"]
+        interval = f"95 % interval {estimate['low']:,} to {estimate['high']:,}, from {estimate['draws']:,} draws"
+        body.append(["within the budget, estimated", f"{estimate['feasible']:,}", interval])
+    else:
+        body.append(["within the budget", f"{facts['feasible']:,}", f"{facts['share']:.3%} of them"])
+    for metric, span in facts.get("ranges", {}).items():
+        body.append([f"{metric}, least", f"{span['least']:,}", ""])
+        limit = facts["budget"]["limits"].get(metric)
+        body.append([f"{metric}, largest", f"{span['largest']:,}", f"limit {limit:,}" if limit else ""])
+    return body

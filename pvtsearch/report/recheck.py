@@ -1,0 +1,65 @@
+"""The files of a search held against the closed form: every network of a front costed anew from its YAML."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pvtsearch.accuracy.signals import SIGNALS
+from pvtsearch.analysis.metrics import METRICS, analytic_cost
+from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
+from pvtsearch.cost import Budget
+from pvtsearch.errors import InputError
+from pvtsearch.serialize import config_to_dict, load_config
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """What a second look at a front found: how many networks, and each thing that differs, in words."""
+
+    networks: int
+    differences: tuple[str, ...]
+
+
+def recheck(folder: Path) -> Recheck:
+    """Every row of `front.csv` against its YAML: cost, score and configuration anew, and the limits of the search.
+
+    Raises `InputError` where folder does not hold the files of a search.
+    """
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        rows = list(csv.DictReader((folder / "front.csv").read_text(encoding="utf-8").splitlines()))
+        size, task = tuple(summary["image_size"]), summary["task"]
+        budget, expected = Budget(summary["budget"]["limits"]), summary["front_size"]
+        names = [row["name"] for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"--front {folder}: must be the folder of a search: {error}") from error
+    found = [difference for row in rows for difference in _differences(folder, row, size, task, budget)]
+    if len(set(names)) != expected:
+        found.append(f"front.csv has {len(set(names)):,} networks, summary.json {expected:,}")
+    return Recheck(len(rows), tuple(found))
+
+
+def _differences(folder: Path, row: Mapping[str, str], size: ImageSize, task: Task, budget: Budget) -> Iterator[str]:
+    """What is not as the row says."""
+    name = row["name"]
+    config = load_config(folder / "front" / f"{name}.yaml")
+    if not isinstance(config, PVTConfig) or config_to_dict(config) != json.loads(row["config"]):
+        yield f"{name}: the YAML is another configuration than front.csv's"
+    cost = analytic_cost(config, size, task)
+    for quantity, value in _anew(config, cost).items():
+        if quantity in row and not math.isclose(float(row[quantity]), value, rel_tol=0, abs_tol=0):
+            yield f"{name}: {quantity} is {value:,}, front.csv says {row[quantity]}"
+    if not budget.admits(cost):
+        yield f"{name}: outside the limits of the search"
+
+
+def _anew(config: ModelConfig, cost: Mapping[str, int]) -> dict[str, Any]:
+    """Metrics, and scores where the network has them."""
+    scores = {name: signal.score(config) for name, signal in SIGNALS.items()} if isinstance(config, PVTConfig) else {}
+    return {**{name: cost[name] for name in METRICS}, **scores}

@@ -1,0 +1,99 @@
+"""Networks as rows of their stages' options: what they cost, and all of a problem's numbered without listing any."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from pvtsearch.analysis.parts import Parts
+from pvtsearch.analysis.table import as_dict
+from pvtsearch.config import PVTConfig
+from pvtsearch.search.problem import Branch, Problem
+from pvtsearch.space import Entering
+
+
+class Path(NamedTuple):
+    """A network: its template, and for each stage the row of its options."""
+
+    template: PVTConfig
+    rows: tuple[int, ...]
+    cost: dict[str, int]  # by metric name
+
+
+class Ledger:
+    """What networks cost that are given by the rows of their stages' options, from a problem's tables."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._known: dict[tuple[PVTConfig, int, Entering], dict[int, tuple[Parts, Entering]]] = {}
+
+    def cost(self, template: PVTConfig, rows: Sequence[int]) -> dict[str, int]:
+        """Every metric of the network, by name."""
+        entering, spent = self.problem.start(), self.problem.algebra.nothing()
+        for index, row in enumerate(rows):
+            costs, entering = self._table(template, index, entering)[row]
+            spent = self.problem.algebra.concatenate(spent, costs)
+        return as_dict(spent, self.problem.costing)
+
+    def _table(self, template: PVTConfig, index: int, entering: Entering) -> dict[int, tuple[Parts, Entering]]:
+        """By row, what a stage costs and the state that it leaves."""
+        key = template, index, entering
+        if key not in self._known:
+            self._known[key] = {
+                row: (costs, branch.leaving)
+                for branch in self.problem.branches(*key)
+                for row, costs in zip(branch.rows.tolist(), branch.costs, strict=True)
+            }
+        return self._known[key]
+
+
+class Paths:
+    """The networks that rules and limits on stages allow, numbered from 0 to below `total`."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._known: dict[tuple[PVTConfig, int, Entering], list[int]] = {}
+        start = problem.start()
+        self._starts = list(accumulate((self._behind(t, 0, start) for t in problem.space.templates), initial=0))
+        self.total = self._starts[-1]
+
+    def _behind(self, template: PVTConfig, index: int, entering: Entering) -> int:
+        """How many ways there are to go on from a state."""
+        return 1 if index == len(self.problem.space.stages) else self._table(template, index, entering)[-1]
+
+    def _table(self, template: PVTConfig, index: int, entering: Entering) -> list[int]:
+        """How many ways there are through the branches before each one, and through all."""
+        key = template, index, entering
+        if key not in self._known:
+            branches = self.problem.branches(*key)
+            ways = (len(branch.rows) * self._behind(template, index + 1, branch.leaving) for branch in branches)
+            self._known[key] = list(accumulate(ways, initial=0))
+        return self._known[key]
+
+    def path(self, number: int) -> Path:
+        """The network of a number."""
+        place = bisect_right(self._starts, number) - 1
+        template, entering = self.problem.space.templates[place], self.problem.start()
+        number -= self._starts[place]
+        rows: list[int] = []
+        spent = self.problem.algebra.nothing()
+        for index in range(len(self.problem.space.stages)):
+            branch, number = self._branch(template, index, entering, number)
+            place, number = divmod(number, self._behind(template, index + 1, branch.leaving))
+            rows.append(int(branch.rows[place]))
+            spent = self.problem.algebra.concatenate(spent, branch.costs[place])
+            entering = branch.leaving
+        return Path(template, tuple(rows), as_dict(spent, self.problem.costing))
+
+    def _branch(self, template: PVTConfig, index: int, entering: Entering, number: int) -> tuple[Branch, int]:
+        """The branch that a number falls on, and the number among its own."""
+        table = self._table(template, index, entering)
+        place = bisect_right(table, number) - 1
+        return self.problem.branches(template, index, entering)[place], number - table[place]
+
+    def config(self, path: Path) -> PVTConfig:
+        """The configuration of a path."""
+        stages = (options.stages[row] for options, row in zip(self.problem.space.options, path.rows, strict=True))
+        return self.problem.space.decode(path.template, tuple(stages))

@@ -1,0 +1,43 @@
+"""A coarse picture of what an archive beats: it removes most of what is beaten, at a few look-ups per row."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvtsearch.search.pareto import Points
+
+_CELLS = 2**18  # of the table, whatever its number of axes
+_NOTHING = np.iinfo(np.int64).max
+
+
+class Sieve:
+    """Integer rows that are surely beaten by a row of archive (A, K), A at least 1, in its first column.
+
+    Columns after the first are cut at values of the archive. A cell holds the least first column of the archive's rows
+    that are at or below the cell's lower corner: what is above the corner and has a larger first column is beaten.
+    """
+
+    def __init__(self, archive: Points) -> None:
+        axes = archive.shape[1] - 1
+        cuts = int(_CELLS ** (1 / axes)) - 1 if axes else 0
+        self._edges = [_cut(column, cuts) for column in archive.T[1:]]
+        self._least = np.full([1, *(len(edges) + 1 for edges in self._edges)], _NOTHING)
+        corner = [np.searchsorted(e, c) + 1 for e, c in zip(self._edges, archive.T[1:], strict=True)]
+        np.minimum.at(self._least, (np.zeros(len(archive), dtype=np.int64), *corner), archive[:, 0])
+        for axis in range(1, axes + 1):
+            np.minimum.accumulate(self._least, axis=axis, out=self._least)
+
+    def passes(self, rows: Points) -> NDArray[np.bool_]:
+        """Mask of the rows (N, K) that the picture does not show to be beaten."""
+        cell = [np.searchsorted(e, c, side="right") for e, c in zip(self._edges, rows.T[1:], strict=True)]
+        mask: NDArray[np.bool_] = self._least[(0, *cell)] >= rows[:, 0]
+        return mask
+
+
+def _cut(column: NDArray[np.int64], cuts: int) -> NDArray[np.int64]:
+    """At most `cuts` values of a column, evenly spaced by rank, its largest among them."""
+    values = np.unique(column)
+    if len(values) <= cuts:
+        return values
+    return values[np.linspace(0, len(values) - 1, cuts).astype(np.int64)]
