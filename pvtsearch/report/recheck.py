@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.metrics import METRICS, analytic_cost
+from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
@@ -37,21 +38,25 @@ def recheck(folder: Path) -> Recheck:
         size, task = tuple(summary["image_size"]), summary["task"]
         budget, expected = Budget(summary["budget"]["limits"]), summary["front_size"]
         names = [row["name"] for row in rows]
+        costed = [name for name in METRICS if rows and name in rows[0]]
+        costing = costing_with(costed, MemorySetting(**summary.get("memory", {})))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"--front {folder}: must be the folder of a search: {error}") from error
-    found = [difference for row in rows for difference in _differences(folder, row, size, task, budget)]
+    found = [difference for row in rows for difference in _differences(folder, row, size, task, budget, costing)]
     if len(set(names)) != expected:
         found.append(f"front.csv has {len(set(names)):,} networks, summary.json {expected:,}")
     return Recheck(len(rows), tuple(found))
 
 
-def _differences(folder: Path, row: Mapping[str, str], size: ImageSize, task: Task, budget: Budget) -> Iterator[str]:
+def _differences(
+    folder: Path, row: Mapping[str, str], size: ImageSize, task: Task, budget: Budget, costing: Costing
+) -> Iterator[str]:
     """What is not as the row says."""
     name = row["name"]
     config = load_config(folder / "front" / f"{name}.yaml")
     if not isinstance(config, PVTConfig) or config_to_dict(config) != json.loads(row["config"]):
         yield f"{name}: the YAML is another configuration than front.csv's"
-    cost = analytic_cost(config, size, task)
+    cost = analytic_cost(config, size, task, costing)
     for quantity, value in _anew(config, cost).items():
         if quantity in row and not math.isclose(float(row[quantity]), value, rel_tol=0, abs_tol=0):
             yield f"{name}: {quantity} is {value:,}, front.csv says {row[quantity]}"
@@ -62,4 +67,4 @@ def _differences(folder: Path, row: Mapping[str, str], size: ImageSize, task: Ta
 def _anew(config: ModelConfig, cost: Mapping[str, int]) -> dict[str, Any]:
     """Metrics, and scores where the network has them."""
     scores = {name: signal.score(config) for name, signal in SIGNALS.items()} if isinstance(config, PVTConfig) else {}
-    return {**{name: cost[name] for name in METRICS}, **scores}
+    return {**cost, **scores}
