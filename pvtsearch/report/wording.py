@@ -66,7 +66,8 @@ def certificate_in_words(result: SearchResult) -> str:
     taken = f"{number} {inside} were taken into account, none by sampling."
     if result.certificate.epsilon:
         factor = f"{float(1 + Fraction(result.certificate.epsilon)):.6g}"
-        return f"{taken} Each is at most a factor of {factor} better than some network of this front, in every objective at once."
+        nearest = f"Each is at most a factor of {factor} better than some network of this front"
+        return f"{taken} {nearest}, in every objective at once."
     ties = sum(result.certificate.ties)
     return (
         f"{taken} None is at least as good as a network of this front in every objective and better in one. {ties:,} "
