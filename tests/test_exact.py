@@ -17,6 +17,7 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.records import Objective
 from pvtsearch.report.recheck import recheck
+from pvtsearch.report.wording import headline
 from pvtsearch.search.composition import Composition
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.limits import baseline_budget, objectives_of, prior_limits
@@ -89,6 +90,8 @@ def test_the_envelope_of_the_prior_is_kept() -> None:
     for record in inside.front:
         assert all(limit.lower <= record.config.stages[limit.stage].embed_dim <= limit.upper for limit in widths)
     assert not inside.extrapolated
+    assert "and inside the prior's envelope: proven." in headline(inside, ["prior", "macs"])
+    assert "envelope" not in headline(outside, ["prior", "macs"])
     assert outside.extrapolated
     assert outside.front[0].scores["prior"] > inside.front[0].scores["prior"]
 
@@ -159,12 +162,12 @@ def test_a_front_that_was_tampered_with_is_found_out(tmp_path: Path, capsys: pyt
 def test_a_front_within_epsilon_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In the answer, the page and the summary; and it claims no ties."""
     assert run([*SEARCH, "--objectives", "prior,macs,params", "--epsilon", "0.05", "--out", str(tmp_path)]) == 0
-    assert "Each is within a factor of 1.05 of some network of this front" in capsys.readouterr().out
+    assert "Each is at most a factor of 1.05 better than some network of this front" in capsys.readouterr().out
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["epsilon"] == "0.05"
     assert "ties" not in summary
     assert "ties" not in (tmp_path / "front.csv").read_text().splitlines()[0]
-    assert "within a factor of 1.05" in (tmp_path / "report.html").read_text()
+    assert "at most a factor of 1.05 better" in (tmp_path / "report.html").read_text()
     assert summary["front_size"] < len(exact_front("tiny", ["prior", "macs", "params"], LIMITS, extrapolate=True).front)
 
 

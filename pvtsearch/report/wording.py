@@ -32,9 +32,11 @@ def headline(result: SearchResult, shown: Sequence[str]) -> str:
     if result.certificate is None:
         found = f"Of {plural(len(result.records), 'network')} evaluated {budget}, drawn from the {space}, {best}."
     elif result.certificate.epsilon:
-        found = f"Of the {space}, {len(result.front):,} stand for all {budget}, up to a stated share."
+        found = (
+            f"Of the {space}, {len(result.front):,} stand for all {budget}{_enveloped(result)}, up to a stated share."
+        )
     else:
-        found = f"Of the {space}, {best} {budget}: proven."
+        found = f"Of the {space}, {best} {budget}{_enveloped(result)}: proven."
     return f"{found} {_extreme(result, shown)}"
 
 
@@ -49,21 +51,23 @@ def _extreme(result: SearchResult, shown: Sequence[str]) -> str:
     return f"The {extreme} {noun(best.name)}{label} among them, {value}, comes with {costs}."
 
 
+def _enveloped(result: SearchResult) -> str:
+    """The other bound of what a search with the prior took into account, where it kept to it."""
+    return " and inside the prior's envelope" if "envelope" in result.circumstances else ""
+
+
 def certificate_in_words(result: SearchResult) -> str:
     """What an exact search proved, in sentences; nothing for a search by trials."""
     if result.certificate is None:
         return ""
-    inside = (
-        "within the limits and inside the prior's envelope"
-        if "envelope" in result.circumstances
-        else ("within the limits" if result.budget.limits else "of the space")
-    )
+    inside = f"within the limits{_enveloped(result)}" if result.budget.limits else "of the space"
     feasible = result.certificate.feasible
     number = "All networks" if feasible is None else f"All {plural(feasible, 'network')}"
     taken = f"{number} {inside} were taken into account, none by sampling."
     if result.certificate.epsilon:
         factor = f"{float(1 + Fraction(result.certificate.epsilon)):.6g}"
-        return f"{taken} Each is within a factor of {factor} of some network of this front, in every objective at once."
+        nearest = f"Each is at most a factor of {factor} better than some network of this front"
+        return f"{taken} {nearest}, in every objective at once."
     ties = sum(result.certificate.ties)
     return (
         f"{taken} None is at least as good as a network of this front in every objective and better in one. {ties:,} "

@@ -67,6 +67,9 @@ class Pruning(Protocol):
     def pruned(self, table: Partials) -> Partials:
         """What is kept of a table that is not empty."""
 
+    def sieve(self, table: Partials) -> Sieve | None:
+        """What shows at a glance much that this table makes needless; None where nothing can."""
+
 
 @dataclass(frozen=True)
 class Exact:
@@ -87,6 +90,10 @@ class Exact:
         keys = self.keys(table.parts)
         kept = undominated(keys, self.strict)
         return collapsed(table.take(kept), keys[kept])
+
+    def sieve(self, table: Partials) -> Sieve | None:
+        """A sieve is strict in the first column, so that has to be one in which to be better counts."""
+        return Sieve(table.parts) if self.strict else None
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,10 @@ class Rounded:
         """One row per key that no other dominates: the best by its own columns."""
         table = collapsed(table, self.seen(table.parts))
         return table.take(nondominated(self.keys(table.parts)))
+
+    def sieve(self, table: Partials) -> Sieve | None:
+        """A sieve over cells."""
+        return Sieve(self.keys(table.parts))
 
 
 class Gathering:
@@ -139,7 +150,7 @@ class Gathering:
         """Forget what is needless in what came so far."""
         if self._tables:
             self._tables = [self._pruning.pruned(stacked(self._tables))]
-            self._sieve = Sieve(self._pruning.keys(self._tables[0].parts))
+            self._sieve = self._pruning.sieve(self._tables[0])
 
     def kept(self) -> Partials | None:
         """What no other row makes needless; None where nothing came."""
