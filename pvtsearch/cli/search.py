@@ -124,8 +124,8 @@ def chosen_method(method: Method | None, question: Question, given: Sequence[str
     from pvtsearch.search.composition import combines
 
     if method is None:
-        additive = all(combines(objective.name) for objective in question.objectives)
-        method = "exact" if additive and not given else "optuna"
+        combining = all(combines(objective.name) for objective in question.objectives)
+        method = "exact" if combining and not given else "optuna"
     if method == "exact" and given:
         raise InputError(f"{given[0]} goes with --method optuna: the exact search makes no trials")
     if method == "optuna" and epsilon is not None:

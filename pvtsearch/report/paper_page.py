@@ -32,7 +32,7 @@ chosen for a cell.
 
 - **GFLOPs.** {conventions}.
   A row that PVT v2 repeats from PVT v1 keeps PVT v1's rule. The rules are mmcv's hooks on modules and the official
-  script's closed form of attention ([decision 0013](../../docs/decisions/0013-conventions.md)). That PVT v1 was counted
+  script's closed form of attention ([decision 0012](../../docs/decisions/0012-conventions.md)). That PVT v1 was counted
   by an mmcv without a hook for LayerNorm is inferred: older ones have none, and Tables 10 and 11 come out without.
 - **Sizes.** 224x224 for ImageNet, 800x1280 for COCO, 512x512 for ADE20K; 640x960 for the row at scale 640.
 - **#Param.** mmcv counts what is trained, and mmdetection freezes the stem and first stage of a ResNet.
