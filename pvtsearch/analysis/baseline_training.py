@@ -13,15 +13,8 @@ from pvtsearch.analysis.baseline_memory import (
 from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS
 from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.spans import Span, Tape, allocate, release
-from pvtsearch.analysis.training import (
-    TapePart,
-    cross_entropy,
-    first_convolution,
-    linear,
-    means_of_maps,
-    parameters,
-    product,
-)
+from pvtsearch.analysis.tapes import first_convolution, linear, parameters, product
+from pvtsearch.analysis.training import TapePart, cross_entropy, means_of_maps
 from pvtsearch.config import ImageSize, NetworkTask, ResNetConfig
 from pvtsearch.geometry import Grid, halved
 

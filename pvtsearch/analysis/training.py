@@ -3,9 +3,7 @@
 The step is eager. All parameters need gradients and have none when it begins; the optimizer's state is there already,
 and its update is torch's fused one, which needs nothing more. What counts is what counts in `memory`; what differs is
 that the forward pass keeps what the backward pass reads. A layer is a `Tape`: a span of the forward pass and one of
-the backward pass, which runs layers in reverse. A backward span finds the gradient of what its layer wrote and leaves
-the gradient of what it read, releases what the layer kept, and leaves the gradients of parameters for good.
-Letters as in `memory`.
+the backward pass, which runs layers in reverse. Letters as in `memory`.
 """
 
 from __future__ import annotations
@@ -13,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
-from pvtsearch.analysis.memory import LOGSUMEXP_BYTES, MemorySetting, position
-from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided, shape_of
+from pvtsearch.analysis.block_tapes import attention, mlp
+from pvtsearch.analysis.memory import MemorySetting, position
+from pvtsearch.analysis.shapes import StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, Tape, allocate, passing, release, sequence
-from pvtsearch.config import (
-    ImageSize,
-    NetworkTask,
-    PVTConfig,
-)
-from pvtsearch.geometry import Grid, Number, patch_kernel, reduced_grid
+from pvtsearch.analysis.tapes import convolution, first_convolution, layer_norm, linear
+from pvtsearch.config import ImageSize, NetworkTask, PVTConfig
+from pvtsearch.geometry import Grid, Number, patch_kernel
 
 LABEL_BYTES = 8  # labels of classes are int64
 STEP_BYTES = 4  # AdamW counts its steps in float32, once per parameter tensor
@@ -32,21 +28,6 @@ class TapePart(NamedTuple):
 
     name: str
     tape: Tape
-
-
-class ReducedTape(NamedTuple):
-    """What keys and values are made of: how many tokens, making them, and the bytes of their own storage.
-
-    made: 1 where there is a reduction, 0 where these are the tokens themselves. keeps: 1 where it keeps the tokens that
-    it reads, whatever their type. width: bytes of an element.
-    """
-
-    tokens: Number
-    making: Tape
-    nbytes: Number
-    made: Number
-    keeps: Number
-    width: Number
 
 
 class TokenWidths(NamedTuple):
@@ -65,354 +46,6 @@ def token_widths(config: PVTConfig, index: int, task: NetworkTask, setting: Memo
         return setting.element_bytes if widened else setting.product_bytes
 
     return TokenWidths(stream(index - 1) if index else setting.element_bytes, setting.product_bytes, stream(index))
-
-
-def copied(elements: Number, width: Number, setting: MemorySetting) -> Number:
-    """Bytes of the copy that a layer makes of what it reads, `width` bytes an element, where that is not its type."""
-    return (width != setting.product_bytes) * 1 * setting.batch_bytes(elements, setting.product_bytes)
-
-
-def recast(elements: Number, width: Number, setting: MemorySetting) -> Span:
-    """The gradient of such a copy becomes that of what was copied."""
-    copy = copied(elements, width, setting)
-    casts = (width != setting.product_bytes) * 1
-    widened: Span = casts * allocate(setting.batch_bytes(elements, width))
-    return widened + release(copy)
-
-
-def parameters(weights: Number, biases: Number, *, setting: MemorySetting, reordered: Number = 0) -> Tape:
-    """What autocast does to a layer's parameters: copies, and in the end gradients in their own type.
-
-    The layer's backward pass releases the copy of the weights; that of the biases goes with autocast. reordered:
-    weights whose gradient is copied to another order.
-    """
-    copies = setting.casts * setting.product_bytes
-
-    def gradient(count: Number) -> Span:
-        return setting.casts * allocate(setting.element_bytes * count) + release(copies * count)
-
-    backward = gradient(weights) + passing(setting.element_bytes * reordered) + gradient(biases)
-    return Tape(allocate(copies * (weights + biases)), backward, turn=copies * biases)
-
-
-def product(
-    read: Number,
-    write: Number,
-    *,
-    weights: Number,
-    biases: Number,
-    width: Number,
-    setting: MemorySetting,
-    released: Number,
-) -> Tape:
-    """A linear layer or convolution, but for `parameters`. read, write: elements per image.
-
-    width: bytes of an element that it reads. released: bytes that its backward pass is the last to hold, with the copy
-    of what it reads where it makes one.
-    """
-    copy, size = copied(read, width, setting), setting.product_bytes
-    kept = copy + setting.casts * size * weights
-    return Tape(
-        allocate(copy + setting.batch_bytes(write, size)),
-        sequence(
-            (
-                allocate(setting.batch_bytes(read, size) + size * (weights + biases)),
-                release(released + kept),
-                recast(read, width, setting),
-            )
-        ),
-    )
-
-
-def linear(
-    read: Number,
-    write: Number,
-    *,
-    tokens: Number,
-    width: Number,
-    setting: MemorySetting,
-    released: Number,
-    bias: bool = True,
-) -> Tape:
-    """A linear layer. width, released: as for `product`."""
-    weights, biases = read * write, int(bias) * write
-    return parameters(weights, biases, setting=setting) + product(
-        tokens * read,
-        tokens * write,
-        weights=weights,
-        biases=biases,
-        width=width,
-        setting=setting,
-        released=released,
-    )
-
-
-def layer_norm(channels: Number, *, tokens: Number, width: int, setting: MemorySetting, released: Number) -> Tape:
-    """A LayerNorm of tokens of `width` bytes an element, whose statistics are of its parameters' type.
-
-    released: its gradient and its input, where nothing later in the backward pass holds them.
-    """
-    size, statistics = setting.batch_bytes(tokens * channels, width), setting.batch_bytes(2 * tokens)
-    return Tape(
-        allocate(size + statistics),
-        allocate(size + setting.element_bytes * 2 * channels) + release(statistics + released),
-    )
-
-
-def convolution(
-    in_chans: Number,
-    out_chans: Number,
-    *,
-    kernel: Number,
-    read: Number,
-    write: Number,
-    width: int,
-    setting: MemorySetting,
-    released: Number,
-    joins: Number = 0,
-) -> Tape:
-    """A convolution over a channels-last map. read, write: elements of its maps; width, released: as for `product`.
-
-    joins: bytes of another gradient of what it reads, which that of its own joins.
-    The gradient of its weights comes channels last too, and is copied to the order of the weights; with one channel or
-    a kernel of 1 the two are the same.
-    """
-    weights = in_chans * out_chans * kernel * kernel
-    reordered = ((in_chans > 1) & (kernel > 1)) * weights
-    conv = product(read, write, weights=weights, biases=out_chans, width=width, setting=setting, released=released)
-    return parameters(weights, out_chans, setting=setting, reordered=reordered) + joining(joins) + conv
-
-
-def joining(nbytes: Number) -> Tape:
-    """A gradient that is added to another of the same tensor, of so many bytes: both go, their sum stays."""
-    return Tape(Span(), passing(nbytes) + release(nbytes))
-
-
-def spatial_reduction(
-    sr_ratio: Number, grid: Grid, embed_dim: Number, *, width: int, setting: MemorySetting
-) -> ReducedTape:
-    """A strided convolution, then a LayerNorm; at ratio 1 the tokens themselves. width: of the tokens."""
-    tokens = reduced_grid(grid, sr_ratio).tokens
-    read, write, inner = grid.tokens * embed_dim, tokens * embed_dim, setting.product_bytes
-    size = setting.batch_bytes(write, inner)
-    conv = convolution(
-        embed_dim,
-        embed_dim,
-        kernel=sr_ratio,
-        read=read,
-        write=write,
-        width=width,
-        setting=setting,
-        released=size,
-    )
-    norm = layer_norm(embed_dim, tokens=tokens, width=inner, setting=setting, released=2 * size)
-    reduces = (sr_ratio > 1) * 1
-    return ReducedTape(
-        tokens, reduces * (conv + norm), reduces * size, reduces, 0, reduces * inner + (1 - reduces) * width
-    )
-
-
-def pooled_reduction(
-    pool_size: Number, grid: Grid, embed_dim: Number, *, width: int, setting: MemorySetting
-) -> ReducedTape:
-    """Average pooling, a 1x1 convolution, a LayerNorm, GELU; each keeps what it reads.
-
-    width: of the tokens. Where the convolution copies what was pooled, that goes, and pooling alone keeps the tokens
-    (but for a pool of 1, a mean).
-    """
-    tokens = pool_size * pool_size
-    elements, inner = tokens * embed_dim, setting.product_bytes
-    read, pooled = (setting.batch_bytes(count * embed_dim, width) for count in (grid.tokens, tokens))
-    size = setting.batch_bytes(elements, inner)
-    casts = int(width != inner)
-    pool = Tape(allocate(pooled), allocate(read) + release(pooled + casts * (pool_size > 1) * read))
-    conv = convolution(
-        embed_dim,
-        embed_dim,
-        kernel=1,
-        read=elements,
-        write=elements,
-        width=width,
-        setting=setting,
-        released=size + (1 - casts) * pooled,
-    )
-    conv += Tape(release(casts * pooled))
-    norm = layer_norm(embed_dim, tokens=tokens, width=inner, setting=setting, released=2 * size)
-    gelu = Tape(allocate(size), allocate(size) + release(2 * size))
-    return ReducedTape(tokens, pool + conv + norm + gelu, size, 1, (pool_size > 1) * 1, inner)
-
-
-def reduced_by(
-    reduction: Reduction, grid: Grid, embed_dim: Number, *, width: int, setting: MemorySetting
-) -> ReducedTape:
-    """What a reduction makes of a grid's tokens."""
-    match reduction:
-        case Strided(sr_ratio):
-            return spatial_reduction(sr_ratio, grid, embed_dim, width=width, setting=setting)
-        case Pooled(pool_size):
-            return pooled_reduction(pool_size, grid, embed_dim, width=width, setting=setting)
-        case _:
-            assert_never(reduction)
-
-
-def fused_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
-    """One kernel, which keeps queries, keys, values, its output, and the logsumexp of every query and head."""
-    size, key_value = (
-        setting.batch_bytes(count * shape.embed_dim, setting.product_bytes) for count in (tokens, 2 * reduced)
-    )
-    logsumexp = setting.batch_size * tokens * shape.num_heads * LOGSUMEXP_BYTES
-    return Tape(
-        allocate(size + logsumexp),
-        allocate(size + key_value) + release(3 * size + key_value + logsumexp) + joined(key_value),
-    )
-
-
-def joined(key_value: Number) -> Span:
-    """Gradients of keys and values side by side, then in the order that their linear layer wrote."""
-    return passing(key_value) + passing(key_value)
-
-
-def explicit_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
-    """Scores, scaled scores, softmax, output. Where matmul copies its operands it keeps the copies alone."""
-    several = (shape.num_heads > 1) * 1
-    stacked = several * int(setting.batch_size > 1)
-    rearranged = several * (tokens > 1)
-    queries, keys = (setting.batch_bytes(count * shape.embed_dim, setting.product_bytes) for count in (tokens, reduced))
-    query_copy, key_copy = stacked * (tokens > 1) * queries, stacked * keys
-    scores = setting.batch_bytes(shape.num_heads * tokens * reduced, setting.product_bytes)
-    forward = (
-        allocate(query_copy + key_copy),
-        allocate(scores),
-        passing(scores),  # scaled
-        passing(scores),  # softmax
-        allocate(key_copy),  # of the values
-        allocate(queries),
-        passing(rearranged * queries),  # heads side by side again
-        release(query_copy + 2 * key_copy),  # the originals
-    )
-    backward = (
-        passing(rearranged * queries),
-        allocate(keys + scores),  # gradients of values and softmax
-        release(queries + key_copy),
-        allocate(scores),  # before the softmax
-        release(2 * scores),
-        passing(scores),  # before scaling
-        allocate(keys + queries),
-        release(scores + key_copy + queries + 2 * (keys - key_copy)),
-        joined(2 * keys),
-        passing(rearranged * queries),
-    )
-    return Tape(sequence(forward), sequence(backward))
-
-
-def residual_norm(channels: Number, *, tokens: Number, width: int, setting: MemorySetting) -> Tape:
-    """The LayerNorm that opens half a block: its gradient is added to the one that went round the half."""
-    size = setting.batch_bytes(tokens * channels, width)
-    return layer_norm(channels, tokens=tokens, width=width, setting=setting, released=3 * size)
-
-
-def residual_sum(elements: Number, *, drops: Number, width: int, setting: MemorySetting) -> Tape:
-    """Stochastic depth where a block has it, then the sum, of `width` bytes an element.
-
-    The gradient of what is added is the sum's own, but for another type or stochastic depth.
-    """
-    size, copy = setting.batch_bytes(elements, setting.product_bytes), copied(elements, width, setting)
-    noise = setting.batch_bytes(1, setting.product_bytes)
-    drop = Tape(allocate(noise) + passing(size), allocate(size) + release(noise + copy))
-    tape: Tape = drops * drop
-    return tape + Tape(allocate(setting.batch_bytes(elements, width)) + release(size), allocate(copy))
-
-
-def attention(
-    shape: StageShape,
-    *,
-    grid: Grid,
-    class_token: int,
-    qkv_bias: bool,
-    drops: Number,
-    width: int,
-    setting: MemorySetting,
-) -> Tape:
-    """The attention half of a block. width: bytes of an element of its tokens."""
-    channels, tokens = shape.embed_dim, grid.tokens + class_token
-    source = reduced_by(shape.reduction, grid, channels, width=width, setting=setting)
-    reduced = source.tokens + class_token
-    inner = setting.product_bytes
-    normed = setting.batch_bytes(tokens * channels, width)
-    size, key_value = (setting.batch_bytes(count * channels, inner) for count in (tokens, 2 * reduced))
-    match setting.attention:
-        case "fused":
-            products, attended = fused_products(shape, tokens=tokens, reduced=reduced, setting=setting), 0 * size
-        case "explicit":
-            products, attended = explicit_products(shape, tokens=tokens, reduced=reduced, setting=setting), size
-        case _:
-            assert_never(setting.attention)
-    casts = int(width != inner)
-    weights, biases = channels * channels, int(qkv_bias) * channels
-    query = product(
-        tokens * channels,
-        tokens * channels,
-        weights=weights,
-        biases=biases,
-        width=width,
-        setting=setting,
-        released=size + (1 - casts) * normed,
-    )
-    # Gradients by way of queries and of keys and values: one of a copy's own is added to in place.
-    in_place = casts * (1 - source.made)
-    both = Tape(Span(), allocate((1 - in_place) * normed) + release((2 - in_place) * normed))
-    keys_values = linear(
-        channels,
-        2 * channels,
-        tokens=reduced,
-        width=source.width,
-        bias=qkv_bias,
-        setting=setting,
-        released=key_value + source.nbytes,
-    )
-    own = casts + (1 - casts) * drops
-    projection = linear(channels, channels, tokens=tokens, width=inner, setting=setting, released=own * size + attended)
-    return (
-        residual_norm(channels, tokens=tokens, width=width, setting=setting)
-        + parameters(weights, biases, setting=setting)
-        + both
-        + query
-        + source.making
-        + keys_values
-        + products
-        + projection
-        + Tape(release(casts * (1 - source.keeps) * normed))  # where only copies of it were kept
-        + residual_sum(tokens * channels, drops=drops, width=width, setting=setting)
-    )
-
-
-def mlp(
-    config: PVTConfig, shape: StageShape, *, tokens: Number, drops: Number, width: int, setting: MemorySetting
-) -> Tape:
-    """The MLP half of a block. A ReLU before the convolution takes the place of what it reads."""
-    channels, wide, inner = shape.embed_dim, shape.mlp_width, setting.product_bytes
-    size, hidden = (setting.batch_bytes(tokens * count, inner) for count in (channels, wide))
-    normed, casts = setting.batch_bytes(tokens * channels, width), int(width != inner)
-    own = casts + (1 - casts) * drops
-    elementwise = Tape(allocate(hidden), allocate(hidden) + release(2 * hidden))
-    depthwise = parameters(9 * wide, wide, setting=setting) + product(
-        tokens * wide,
-        tokens * wide,
-        weights=9 * wide,
-        biases=wide,
-        width=inner,
-        setting=setting,
-        released=2 * hidden,
-    )
-    return (
-        residual_norm(channels, tokens=tokens, width=width, setting=setting)
-        + linear(channels, wide, tokens=tokens, width=width, setting=setting, released=hidden + (1 - casts) * normed)
-        + int(config.mlp == "conv") * depthwise
-        + elementwise
-        + linear(wide, channels, tokens=tokens, width=inner, setting=setting, released=own * size + hidden)
-        + Tape(release(casts * normed))
-        + residual_sum(tokens * channels, drops=drops, width=width, setting=setting)
-    )
 
 
 def position_gradient(
@@ -456,17 +89,6 @@ def position_gradient(
     interpolated: Span = differs * other
     kept: Span = (1 - differs) * same
     return interpolated + kept
-
-
-def first_convolution(
-    read: Number, write: Number, *, weights: Number, biases: Number, setting: MemorySetting, released: Number
-) -> Tape:
-    """The convolution of the images, for whose gradient nobody asks. Arguments as for `product`."""
-    copy, inner = copied(read, setting.element_bytes, setting), setting.product_bytes
-    return parameters(weights, biases, setting=setting) + Tape(
-        allocate(copy + setting.batch_bytes(write, inner)),
-        allocate(inner * (weights + biases)) + release(released + copy + setting.casts * inner * weights),
-    )
 
 
 def patch_embedding(
