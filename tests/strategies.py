@@ -30,7 +30,7 @@ def dense_cases(draw: st.DrawFn) -> Case:
 
 
 def memory_settings() -> st.SearchStrategy[MemorySetting]:
-    """Batches of 1 to 8, every dtype, both kinds of attention, every optimizer."""
+    """Batches of 1 to 8, every dtype, both kinds of attention, every optimizer; no autocast."""
     return st.builds(
         MemorySetting,
         batch_size=st.integers(1, 8),
@@ -38,6 +38,12 @@ def memory_settings() -> st.SearchStrategy[MemorySetting]:
         attention=st.sampled_from(["fused", "explicit"]),
         optimizer=st.sampled_from(["none", "sgd", "adamw"]),
     )
+
+
+def autocast_settings() -> st.SearchStrategy[MemorySetting]:
+    """The same under autocast, to both of its types."""
+    lowers = st.sampled_from(["bfloat16", "float16"])
+    return st.builds(replace, memory_settings(), dtype=st.just("float32"), autocast=lowers)
 
 
 @st.composite

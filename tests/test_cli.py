@@ -69,6 +69,17 @@ def test_profile_memory_is_for_the_setting_asked_for(capsys: pytest.CaptureFixtu
     assert one["models"] == batch["models"] == half["models"] == explicit["models"] == sgd["models"]
 
 
+def test_profile_under_autocast_is_of_the_training_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """Mixed precision changes the training step's memory and nothing else."""
+    base = ("profile", "deit_tiny", "--batch-size", "64", "--format", "json")
+    plain, mixed = (json.loads(answer(capsys, *base, *more)) for more in ((), ("--autocast", "bfloat16")))
+    assert (plain["autocast"], mixed["autocast"]) == ("none", "bfloat16")
+    before, after = ({**out["models"][0]} for out in (plain, mixed))
+    assert after.pop("training_peak_bytes") < before.pop("training_peak_bytes")
+    assert after.pop("training_peak_by_stage") != before.pop("training_peak_by_stage")
+    assert before == after
+
+
 def test_profile_states_what_another_source_would(capsys: pytest.CaptureFixture[str]) -> None:
     """`--convention` adds a total beside parameters and MACs, in every format; without it there is none."""
     asked = ("profile", "pvt_small", "--convention", "paper_v1")
@@ -212,6 +223,7 @@ MALFORMED = {
     "profile pvt_small --batch-size 0": "batch_size must be an integer of at least 1, got 0",
     "profile pvt_small --dtype float64": "'float64' is not one of",
     "profile pvt_small --attention flash": "'flash' is not one of",
+    "profile pvt_small --autocast bfloat16 --dtype float16": "autocast needs dtype=float32, got dtype=float16",
     "profile pvt_small --format xml": "'xml' is not one of",
     "profile pvt_small --against resnet5": "did you mean 'resnet50'",
     "profile pvt_small --colour": "No such option",

@@ -159,8 +159,16 @@ def test_arrays_give_what_ints_give(attention: Any, pooled: bool) -> None:
             assert Span(held[row], peak[row]) == alone.span
 
 
-@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"dtype": "float64"}, {"attention": "flash"}])
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": 0}, {"dtype": "float64"}, {"attention": "flash"}, {"autocast": "float32"}]
+)
 def test_other_settings_are_refused(wrong: dict[str, Any]) -> None:
     """One line that names what is wrong."""
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         MemorySetting(**wrong)
+
+
+def test_autocast_has_parameters_of_float32() -> None:
+    """Its copies would be of no other type."""
+    with pytest.raises(ConfigError, match="autocast needs dtype=float32, got dtype=float16"):
+        MemorySetting(dtype="float16", autocast="bfloat16")

@@ -15,7 +15,7 @@ algebras = st.lists(st.sampled_from(("sum", "peak", "round_trip")), max_size=3).
     lambda combines: Algebra(tuple(combines))
 )
 steps = st.lists(st.integers(0, 9).map(allocate) | st.integers(0, 9).map(release), max_size=4)
-stretches = st.builds(Tape, steps.map(sequence), steps.map(sequence), st.integers(0, 9))
+stretches = st.builds(Tape, steps.map(sequence), steps.map(sequence), st.integers(0, 9), st.integers(0, 9))
 
 
 @st.composite
@@ -53,12 +53,13 @@ def test_concatenation_is_a_monoid(drawn: tuple[Algebra, Parts, Parts, Parts]) -
 
 @given(stages=st.lists(stretches, min_size=1, max_size=4))
 def test_a_peak_is_that_of_the_spans_in_their_order(stages: list[Tape]) -> None:
-    """Stage by stage on columns == in, in, in, back, back, back as one sequence of spans; a pass has no way back."""
+    """Stage by stage on columns == in, in, in, turn, back, back, back as one sequence; a pass has no way back."""
     there = [stage.forward for stage in stages]
     back = [stage.backward for stage in reversed(stages)]
     own = sum(stage.throughout for stage in stages)
     assert total("peak", stages) == own + sequence(there).peak
-    assert total("round_trip", stages) == own + sequence(there + back).peak
+    turn = [release(sum(stage.turn for stage in stages))]
+    assert total("round_trip", stages) == own + sequence(there + turn + back).peak
 
 
 def total(combine: Combine, stages: list[Tape]) -> int:
@@ -108,7 +109,7 @@ def test_dominance_survives_whatever_comes_before_and_after(
     assert at_or_below(ends[0], ends[1])[better].all()
 
 
-@pytest.mark.parametrize(("combine", "columns"), [("sum", 1), ("peak", 3), ("round_trip", 5)])
+@pytest.mark.parametrize(("combine", "columns"), [("sum", 1), ("peak", 3), ("round_trip", 6)])
 def test_rows_broadcast(combine: Combine, columns: int) -> None:
     """One stretch before many, and many before many, by numpy's rules."""
     algebra = Algebra((combine,))

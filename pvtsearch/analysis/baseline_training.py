@@ -13,7 +13,8 @@ from pvtsearch.analysis.baseline_memory import (
 from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS
 from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.spans import Span, Tape, allocate, release
-from pvtsearch.analysis.training import TapePart, cross_entropy, linear, means_of_maps
+from pvtsearch.analysis.tapes import first_convolution, linear, parameters, product
+from pvtsearch.analysis.training import TapePart, cross_entropy, means_of_maps
 from pvtsearch.config import ImageSize, NetworkTask, ResNetConfig
 from pvtsearch.geometry import Grid, halved
 
@@ -26,16 +27,28 @@ class Convolution(NamedTuple):
     grid: Grid
 
 
-def conv_norm(weights: int, channels: int, *, read: int, write: int, released: int, setting: MemorySetting) -> Tape:
-    """A convolution without bias, and its BatchNorm, which keeps the convolution's output.
+def batch_norm(channels: int, *, size: int, released: int, setting: MemorySetting) -> Tape:
+    """A BatchNorm of a map of `size` bytes, which it keeps, with statistics of its parameters' type.
 
-    weights: of the convolution. read, write: bytes of its maps, of which another layer releases what it reads.
-    released: bytes of the gradient of what the BatchNorm wrote, 0 where others hold it too.
+    released: bytes of the gradient of what it wrote, 0 where others hold it too.
     """
     statistics = setting.element_bytes * 2 * channels
-    conv = Tape(allocate(write), allocate(read + setting.element_bytes * weights) + release(write))
-    norm = Tape(allocate(write + statistics), allocate(write + statistics) + release(write + statistics + released))
-    return conv + norm
+    return Tape(allocate(size + statistics), allocate(size + statistics) + release(size + statistics + released))
+
+
+def conv_norm(
+    weights: int, channels: int, *, read: int, write: int, released: int, setting: MemorySetting, joins: int = 0
+) -> Tape:
+    """A convolution without bias, and its BatchNorm.
+
+    weights: of the convolution. read, write: elements of its maps, of which another layer releases what it reads.
+    released: as for `batch_norm`. joins: bytes of other gradients that meet that of what it reads, or go with it.
+    """
+    inner = setting.product_bytes
+    size = setting.batch_bytes(write, inner)
+    conv = product(read, write, weights=weights, biases=0, width=inner, setting=setting, released=size)
+    norm = batch_norm(channels, size=size, released=released, setting=setting)
+    return parameters(weights, 0, setting=setting) + Tape(Span(), release(joins)) + conv + norm
 
 
 def relu(nbytes: int) -> Tape:
@@ -72,44 +85,68 @@ def block(
     joins: gradients of another origin that the map it reads has by then. released: bytes of the map it reads, where
     this block is the last to hold it.
     """
-    read = setting.batch_bytes(in_chans * entering.tokens)
-    write = setting.batch_bytes(base * config.expansion * grid.tokens)
-    tape = Tape(Span(), release(read + released))  # its gradient joins that of the shortcut
-    reading, convolutions = read, branch(config, in_chans, base, entering=entering, grid=grid)
+    inner, out_chans = setting.product_bytes, base * config.expansion
+    read, write = in_chans * entering.tokens, out_chans * grid.tokens
+    read_bytes, write_bytes = (setting.batch_bytes(count, inner) for count in (read, write))
+    tape, reading = Tape(), read
+    convolutions = branch(config, in_chans, base, entering=entering, grid=grid)
     for number, conv in enumerate(convolutions, start=1):
-        writing = setting.batch_bytes(conv.out_chans * conv.grid.tokens)
+        writing = conv.out_chans * conv.grid.tokens
+        size = setting.batch_bytes(writing, inner)
         last = number == len(convolutions)
-        gradient = 0 if last and not projected else writing  # of the sum: an identity passes it on
-        tape += conv_norm(conv.weights, conv.out_chans, read=reading, write=writing, released=gradient, setting=setting)
-        tape += Tape() if last else relu(writing)
+        gradient = 0 if last and not projected else size  # of the sum: an identity passes it on
+        tape += conv_norm(
+            conv.weights,
+            conv.out_chans,
+            read=reading,
+            write=writing,
+            released=gradient,
+            setting=setting,
+            joins=read_bytes + released if number == 1 else 0,  # the gradient of the shortcut
+        )
+        tape += Tape() if last else relu(size)
         reading = writing
     if projected:
-        out_chans = base * config.expansion
-        tape += Tape(Span(), release(joins * read))
-        tape += conv_norm(in_chans * out_chans, out_chans, read=read, write=write, released=0, setting=setting)
-        tape += Tape(release(write), Span())
-    return tape + relu(write)
+        tape += conv_norm(
+            in_chans * out_chans,
+            out_chans,
+            read=read,
+            write=write,
+            released=0,
+            setting=setting,
+            joins=joins * read_bytes,
+        )
+        tape += Tape(release(write_bytes), Span())
+    return tape + relu(write_bytes)
 
 
-def stem(config: ResNetConfig, grid: Grid, pooled: Grid, setting: MemorySetting) -> Tape:
-    """Convolution, BatchNorm, ReLU in place, and max pooling, which keeps its indices. Images need no gradient."""
-    size = setting.batch_bytes(STEM_CHANNELS * grid.tokens)
-    maxima = setting.batch_bytes(STEM_CHANNELS * pooled.tokens)
+def stem(config: ResNetConfig, images: Grid, grid: Grid, pooled: Grid, setting: MemorySetting) -> Tape:
+    """Convolution, BatchNorm, ReLU in place, and max pooling, which keeps its indices."""
+    inner = setting.product_bytes
+    size, maxima = (setting.batch_bytes(STEM_CHANNELS * where.tokens, inner) for where in (grid, pooled))
     indices = setting.batch_size * STEM_CHANNELS * pooled.tokens * INDEX_BYTES
-    conv = conv_norm(
-        49 * config.in_chans * STEM_CHANNELS, STEM_CHANNELS, read=0, write=size, released=size, setting=setting
+    conv = first_convolution(
+        config.in_chans * images.tokens,
+        STEM_CHANNELS * grid.tokens,
+        weights=49 * config.in_chans * STEM_CHANNELS,
+        biases=0,
+        setting=setting,
+        released=size,
     )
+    norm = batch_norm(STEM_CHANNELS, size=size, released=size, setting=setting)
     pool = Tape(allocate(maxima + indices), allocate(size) + release(maxima + indices))
-    return conv + relu(size) + pool
+    return conv + norm + relu(size) + pool
 
 
 def resnet_tapes(
     config: ResNetConfig, image_size: ImageSize, task: NetworkTask, setting: MemorySetting
 ) -> tuple[tuple[TapePart, ...], ...]:
     """The tapes of every stage in order, and of head and loss."""
-    halves = halved(Grid(*image_size))
+    images = Grid(*image_size)
+    halves = halved(images)
     entering, grid, in_chans = halved(halves), halved(halves), STEM_CHANNELS
     stages: list[tuple[TapePart, ...]] = []
+    inner = setting.product_bytes
     maps: list[int] = []
     for base, depth in zip(BASE_WIDTHS, config.depths, strict=True):
         if stages:
@@ -123,17 +160,19 @@ def resnet_tapes(
             grid=grid,
             projected=projects(config, base),
             joins=int(task == "backbone" and bool(stages)),
-            released=0 if stages else setting.batch_bytes(in_chans * entering.tokens),  # what the stem pooled
+            released=0 if stages else setting.batch_bytes(in_chans * entering.tokens, inner),  # what the stem pooled
             setting=setting,
         )
         other = block(
             config, out_chans, base, entering=grid, grid=grid, projected=False, joins=0, released=0, setting=setting
         )
         parts = [TapePart("first block", first), TapePart("blocks", (depth - 1) * other)]
-        stages.append(tuple(parts if stages else [TapePart("stem", stem(config, halves, entering, setting)), *parts]))
+        stages.append(
+            tuple(parts if stages else [TapePart("stem", stem(config, images, halves, entering, setting)), *parts])
+        )
         in_chans = out_chans
-        maps.append(setting.batch_bytes(out_chans * grid.tokens))
-    loss = means_of_maps(maps, released=0, setting=setting)
+        maps.append(setting.batch_bytes(out_chans * grid.tokens, inner))
+    loss = means_of_maps(maps, width=inner, released=0)
     if task == "classification":
         loss = pooled_scores(config, in_chans, maps[-1], setting)
     return (*stages, (TapePart("loss", loss),))
@@ -141,13 +180,14 @@ def resnet_tapes(
 
 def pooled_scores(config: ResNetConfig, channels: int, map_bytes: int, setting: MemorySetting) -> Tape:
     """Pooling, the linear head and the loss; without classes the loss is of the pooled features."""
-    pooled = setting.batch_bytes(channels)
+    inner = setting.product_bytes
+    pooled = setting.batch_bytes(channels, inner)
     pool = Tape(allocate(pooled), allocate(map_bytes) + release(pooled))
     if not config.num_classes:
-        return pool + cross_entropy(pooled, released=pooled, setting=setting)
-    scores = setting.batch_bytes(config.num_classes)
-    head = linear(channels, config.num_classes, tokens=1, setting=setting, released=scores + pooled)
-    return pool + head + cross_entropy(scores, released=scores, setting=setting)
+        return pool + cross_entropy(channels, width=inner, released=pooled, setting=setting)
+    scores = setting.batch_bytes(config.num_classes, inner)
+    head = linear(channels, config.num_classes, tokens=1, width=inner, setting=setting, released=scores + pooled)
+    return pool + head + cross_entropy(config.num_classes, width=inner, released=scores, setting=setting)
 
 
 def parameter_tensors(config: ResNetConfig, task: NetworkTask) -> int:

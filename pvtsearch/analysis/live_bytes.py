@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, reduce
 from itertools import count
 from typing import Any, NamedTuple, assert_never
@@ -23,6 +23,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._pytree import tree_leaves
 
 from pvtsearch.analysis.counted import in_mode
+from pvtsearch.analysis.memory import Autocast
 from pvtsearch.analysis.memory import Optimizer as OptimizerName
 
 COMPOSITE = "CompositeImplicitAutograd"
@@ -142,9 +143,17 @@ def build_optimizer(name: OptimizerName, module: nn.Module) -> Optimizer | None:
             assert_never(name)
 
 
-def training_peak_bytes(module: nn.Module, images: Tensor, labels: Tensor, optimizer: OptimizerName) -> int:
+def autocast(name: Autocast) -> AbstractContextManager[object]:
+    """torch's automatic mixed precision on the CPU, or nothing."""
+    return nullcontext() if name == "none" else torch.autocast("cpu", dtype=getattr(torch, name))
+
+
+def training_peak_bytes(
+    module: nn.Module, images: Tensor, labels: Tensor, optimizer: OptimizerName, *, lower: Autocast = "none"
+) -> int:
     """Peak of one training step: forward and backward pass and update, with the optimizer's state already there.
 
+    lower: the lower type of autocast, which is around forward pass and loss, as torch documents it.
     labels: a class per image, which a backbone leaves alone; they count with the input. Trains the module for two
     steps at a learning rate of 0, so only a BatchNorm's statistics move. Parameters are left without gradients.
     """
@@ -152,7 +161,8 @@ def training_peak_bytes(module: nn.Module, images: Tensor, labels: Tensor, optim
     losses: list[Tensor] = []
 
     def step() -> None:
-        losses[:] = [loss_of(module(images), labels)]
+        with autocast(lower):
+            losses[:] = [loss_of(module(images), labels)]
         losses[0].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         if updates:
             updates.step()

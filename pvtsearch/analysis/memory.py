@@ -21,9 +21,11 @@ from pvtsearch.config import (
     check_choice,
     check_int,
 )
+from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid, Number, reduced_grid
 
 Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
+Autocast: TypeAlias = Literal["none", "bfloat16", "float16"]
 Optimizer: TypeAlias = Literal["none", "sgd", "adamw"]
 
 ELEMENT_BYTES: dict[Dtype, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -34,28 +36,43 @@ LOGSUMEXP_BYTES = 4  # fused attention keeps it in float32
 class MemorySetting:
     """The circumstances of a pass: how many images, of which type, how attention is computed, and what trains.
 
-    optimizer: `sgd` has momentum. It means nothing to a forward pass.
+    autocast: the lower type of `torch.autocast` around forward pass and loss, parameters and images being float32.
+    optimizer: `sgd` has momentum. Both mean nothing to a forward pass in inference mode.
     """
 
     batch_size: int = 1
     dtype: Dtype = "float32"
     attention: AttentionKernel = "fused"
+    autocast: Autocast = "none"
     optimizer: Optimizer = "adamw"
 
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, minimum=1)
         check_choice("dtype", self.dtype, get_args(Dtype))
         check_choice("attention", self.attention, get_args(AttentionKernel))
+        check_choice("autocast", self.autocast, get_args(Autocast))
+        if self.autocast != "none" and self.dtype != "float32":
+            raise ConfigError(f"autocast needs dtype=float32, got dtype={self.dtype}, autocast={self.autocast}")
         check_choice("optimizer", self.optimizer, get_args(Optimizer))
 
     @property
     def element_bytes(self) -> int:
-        """Bytes of one element of a parameter or an activation."""
+        """Bytes of one element of a parameter, its gradient, an image; without autocast, of an activation too."""
         return ELEMENT_BYTES[self.dtype]
 
-    def batch_bytes(self, elements: Number) -> Number:
-        """Bytes of a tensor with so many elements per image."""
-        return self.batch_size * elements * self.element_bytes
+    @property
+    def product_bytes(self) -> int:
+        """Bytes of one element of what linear layers, convolutions and attention read and write."""
+        return self.element_bytes if self.autocast == "none" else ELEMENT_BYTES[self.autocast]
+
+    @property
+    def casts(self) -> int:
+        """1 under autocast, where layers copy their parameters to a lower type; 0 without."""
+        return int(self.autocast != "none")
+
+    def batch_bytes(self, elements: Number, width: int | None = None) -> Number:
+        """Bytes of a tensor with so many elements per image. width: bytes of one, by default those of a parameter."""
+        return self.batch_size * elements * (self.element_bytes if width is None else width)
 
 
 class Part(NamedTuple):
@@ -199,16 +216,19 @@ def position(
     grid: Grid,
     learned: Grid,
     class_token: int,
+    embedded: int,
+    stream: int,
     setting: MemorySetting,
 ) -> Span:
     """Class token and position embedding; the patch tokens are held until both are there.
 
-    Tokens that no norm and no class token brought into their own order are copied into it.
+    Tokens that no norm and no class token brought into their own order are copied into it. embedded, stream: bytes of
+    an element of the patch tokens, and of the tokens between the blocks.
     """
-    patches = setting.batch_bytes(grid.tokens * embed_dim)
+    patches = setting.batch_bytes(grid.tokens * embed_dim, embedded)
     unordered = int(index == 0 and not config.patch_norm) * (grid.tokens > 1) * (embed_dim > 1)
     copies: Number = class_token + (1 - class_token) * unordered
-    joined = copies * setting.batch_bytes((grid.tokens + class_token) * embed_dim)
+    joined = copies * setting.batch_bytes((grid.tokens + class_token) * embed_dim, stream if class_token else embedded)
     if config.position == "none":
         return allocate(joined) + release(copies * patches)
     tokens = grid.tokens + class_token
@@ -219,7 +239,7 @@ def position(
             allocate(resized * grid.tokens),
             allocate(class_token * resized * tokens),  # joined to the class token's entry
             release(class_token * resized * grid.tokens),
-            allocate(setting.batch_bytes(tokens * embed_dim)),
+            allocate(setting.batch_bytes(tokens * embed_dim, stream)),
             release(resized * tokens + joined + patches),
         )
     )
@@ -260,7 +280,17 @@ def stage_parts(
         Part("patch embedding", patch_embedding(config, channels, grid=grid, setting=setting)),
         Part(
             "position",
-            position(config, index, channels, grid=grid, learned=learned, class_token=class_token, setting=setting),
+            position(
+                config,
+                index,
+                channels,
+                grid=grid,
+                learned=learned,
+                class_token=class_token,
+                embedded=setting.element_bytes,
+                stream=setting.element_bytes,
+                setting=setting,
+            ),
         ),
         Part("attention", attention(shape, grid=grid, class_token=class_token, setting=setting)),
         Part("mlp", mlp(shape, tokens=tokens, setting=setting)),

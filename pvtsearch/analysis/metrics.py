@@ -76,6 +76,8 @@ METRICS: dict[str, Metric] = {
     ),
 }  # fmt: skip
 
+OF_TRAINING = ("autocast", "optimizer")  # of a MemorySetting, what means nothing to a forward pass
+
 SUMS: dict[str, SumMetric] = {name: metric for name, metric in METRICS.items() if isinstance(metric, SumMetric)}
 ASKED_AS: dict[str, str] = {metric.asked_as: name for name, metric in METRICS.items()}
 
@@ -111,7 +113,7 @@ class Costing:
         if not self.peaks:
             return {}
         trains = any(metric.combine == "round_trip" for metric in self.peaks)
-        return {name: value for name, value in asdict(self.setting).items() if trains or name != "optimizer"}
+        return {name: value for name, value in asdict(self.setting).items() if trains or name not in OF_TRAINING}
 
     @cached_property
     def algebra(self) -> Algebra:

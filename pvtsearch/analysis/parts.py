@@ -4,7 +4,8 @@ A stretch is one stage or several neighbouring ones. Concatenation is associativ
 
 sum: one column.
 peak: three columns, bytes there throughout, held and peak of a forward pass.
-round_trip: five, the same, then held and peak of what runs on the way back, last stage first (`spans.Tape`).
+round_trip: six, the same, then held and peak of what runs on the way back, last stage first, and what goes at the turn
+(`spans.Tape`).
 
 For limits a stretch that begins a network and one that ends it meet in plain comparisons: a rest fits after a
 beginning where `demand(rest) <= room(beginning, limits)` in every column. In (max, +) algebra a stage is a matrix, a
@@ -25,9 +26,9 @@ from pvtsearch.analysis.spans import Span, Tape
 Combine: TypeAlias = Literal["sum", "peak", "round_trip"]
 Parts: TypeAlias = NDArray[np.int64]  # (..., columns of an algebra)
 
-WIDTHS: dict[Combine, int] = {"sum": 1, "peak": 3, "round_trip": 5}
-# The highest point is in the beginning, in the rest, or, where there is a way back, in the beginning's part of it.
-_MEETING_POINTS: dict[Combine, int] = {"sum": 1, "peak": 2, "round_trip": 3}
+WIDTHS: dict[Combine, int] = {"sum": 1, "peak": 3, "round_trip": 6}
+# The highest point is in the beginning, in the rest, or, where there is a way back, in the rest's or the beginning's.
+_MEETING_POINTS: dict[Combine, int] = {"sum": 1, "peak": 2, "round_trip": 4}
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,14 @@ class Algebra:
 def from_columns(parts: Parts) -> Tape:
     """The columns of a metric that peaks as spans."""
     throughout, held, peak, *back = np.moveaxis(parts, -1, 0)
-    return Tape(Span(held, peak), Span(*back), throughout)
+    return Tape(Span(held, peak), Span(*back[:2]), throughout, *back[2:])
 
 
 def to_columns(stretch: Tape, combine: Combine) -> tuple[Any, ...]:
     """Spans as the columns of a metric that combines so; what runs on the way back only where that has columns."""
     forward, backward = stretch.forward, stretch.backward
-    return (stretch.throughout, forward.held, forward.peak, backward.held, backward.peak)[: WIDTHS[combine]]
+    columns = (stretch.throughout, forward.held, forward.peak, backward.held, backward.peak, stretch.turn)
+    return columns[: WIDTHS[combine]]
 
 
 def _total(combine: Combine, parts: Parts) -> Any:
@@ -119,13 +121,15 @@ def _levels(combine: Combine, parts: Parts) -> tuple[Any, ...]:
             return (parts[..., 0],)
         case "peak" | "round_trip":
             stretch = from_columns(parts)
-            base, turn = stretch.throughout, stretch.throughout + stretch.forward.held
+            base, top = stretch.throughout, stretch.throughout + stretch.forward.held
+            turned = top - stretch.turn
             levels = (
                 base,
                 base + stretch.forward.peak,
-                turn,
-                turn + stretch.backward.peak,
-                turn + stretch.backward.held,
+                top,
+                turned + stretch.backward.peak,
+                turned + stretch.backward.held,
+                turned,
             )
             return levels[: WIDTHS[combine]]
         case _:
@@ -138,8 +142,9 @@ def _demand(combine: Combine, rest: Parts) -> tuple[Any, ...]:
             return (rest[..., 0],)
         case "peak" | "round_trip":
             stretch = from_columns(rest)
-            base, closed = stretch.throughout, stretch.closed
-            return (base, base + closed.peak, base + closed.held)[: _MEETING_POINTS[combine]]
+            base, turned = stretch.throughout, stretch.throughout + stretch.forward.held - stretch.turn
+            demand = (base, base + stretch.forward.peak, turned + stretch.backward.peak, turned + stretch.backward.held)
+            return demand[: _MEETING_POINTS[combine]]
         case _:
             assert_never(combine)
 
@@ -151,7 +156,8 @@ def _room(combine: Combine, beginning: Parts, limit: Any) -> tuple[Any, ...]:
         case "peak" | "round_trip":
             stretch = from_columns(beginning)
             left, held = limit - stretch.throughout, stretch.forward.held
-            room = (left - stretch.forward.peak, left - held, left - held - stretch.backward.peak)
+            turned = left - held + stretch.turn
+            room = (left - stretch.forward.peak, left - held, turned, turned - stretch.backward.peak)
             return room[: _MEETING_POINTS[combine]]
         case _:
             assert_never(combine)

@@ -11,6 +11,7 @@ from typing import get_args
 from pvtsearch.analysis import baseline_memory, baseline_training, memory, training
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.memory import MemorySetting, Part
+from pvtsearch.analysis.spans import release
 from pvtsearch.analysis.training import TapePart
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, check_choice
 from pvtsearch.geometry import Grid, Number
@@ -108,6 +109,8 @@ def training_memory(
         tapes = baseline_training.resnet_tapes(config, image_size, task, setting)
         tensors = baseline_training.parameter_tensors(config, task)
     forward = in_order([[Part(part, tape.forward) for part, tape in parts] for parts in tapes])
+    turn = sum(tape.turn for parts in tapes for _, tape in parts)
+    forward[-1][1].append(Part("end of autocast", release(turn)))
     backward = in_order([[Part(part, tape.backward) for part, tape in reversed(parts)] for parts in tapes])
     both = [
         *((f"{name} forward", parts) for name, parts in forward),
@@ -135,10 +138,10 @@ def inference_held(config: ModelConfig, params: int, entering: Grid, setting: Me
     )
 
 
-def in_order(stages: Sequence[Sequence[Part]]) -> list[tuple[str, Sequence[Part]]]:
+def in_order(stages: Sequence[Sequence[Part]]) -> list[tuple[str, list[Part]]]:
     """The parts of stages, counted from 1, and of the head, which comes last, each by name."""
     names = [*(f"stage {number}" for number in range(1, len(stages))), "head"]
-    return list(zip(names, stages, strict=True))
+    return [(name, list(parts)) for name, parts in zip(names, stages, strict=True)]
 
 
 def part_peaks(named: Iterable[tuple[str, Sequence[Part]]], held: Number) -> Iterator[StagePeak]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.conventions import Convention, stated_operations
-from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
 from pvtsearch.analysis.metrics import SUMS
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
@@ -73,20 +73,23 @@ def profile(
     batch_size: int = 1,
     dtype: Dtype = "float32",
     attention: AttentionKernel = "fused",
+    autocast: Autocast = "none",
     optimizer: Optimizer = "adamw",
     against: Sequence[ModelConfig] = (),
     convention: Convention | None = None,
 ) -> Profile:
     """What config costs, and its ratios against other networks.
 
-    image_size: a side or (height, width), by default the network's own. batch_size, dtype, attention, optimizer: what
-    peak memory is computed for. convention: whose total to state beside the MACs. Raises `ConfigError` where the
-    input is too small for a network, or two of `against` share a name.
+    image_size: a side or (height, width), by default the network's own. batch_size, dtype, attention, autocast,
+    optimizer: what peak memory is computed for. convention: whose total to state beside the MACs. Raises `ConfigError`
+    where the input is too small for a network, or two of `against` share a name.
     """
     size = height_and_width(config.image_size if image_size is None else image_size)
     if len({other.name for other in against}) < len(against):
         raise ConfigError(f"against: two networks share a name, got {', '.join(other.name for other in against)}")
-    setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention, optimizer=optimizer)
+    setting = MemorySetting(
+        batch_size=batch_size, dtype=dtype, attention=attention, autocast=autocast, optimizer=optimizer
+    )
     cost = network_cost(config, size, task)
     total = cost.total
     return Profile(

@@ -49,8 +49,9 @@ class Span:
 class Tape:
     """A stretch of a network over time: a span of the forward pass, one of the backward, and bytes there throughout.
 
-    The backward pass runs in reverse: `a + b` is a, b, b backward, a backward. The sum is associative, its zero is
-    `Tape()`. Inference has nothing on the way back.
+    The backward pass runs in reverse: `a + b` is a, b, b backward, a backward. turn: bytes that the forward pass leaves
+    and that go before the backward pass begins. The sum is associative, its zero is `Tape()`. Inference has nothing on
+    the way back.
     """
 
     __array_ufunc__ = None  # numpy arrays leave `array * tape` to __rmul__
@@ -58,18 +59,24 @@ class Tape:
     forward: Span = Span()
     backward: Span = Span()
     throughout: Number = 0
+    turn: Number = 0
 
     def __add__(self, inner: Tape) -> Tape:
-        return Tape(self.forward + inner.forward, inner.backward + self.backward, self.throughout + inner.throughout)
+        return Tape(
+            self.forward + inner.forward,
+            inner.backward + self.backward,
+            self.throughout + inner.throughout,
+            self.turn + inner.turn,
+        )
 
     def __rmul__(self, times: Number) -> Tape:
         """The stretch `times` in a row; none of it at 0."""
-        return Tape(times * self.forward, times * self.backward, times * self.throughout)
+        return Tape(times * self.forward, times * self.backward, times * self.throughout, times * self.turn)
 
     @property
     def closed(self) -> Span:
         """Both ways as one span: what it is to whatever surrounds it once nothing more comes inside."""
-        return self.forward + self.backward
+        return self.forward + release(self.turn) + self.backward
 
     @property
     def peak(self) -> Number:

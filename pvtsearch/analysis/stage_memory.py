@@ -81,7 +81,7 @@ def training_stage(
         index,
         shape,
         in_chans=in_chans,
-        entering_bytes=setting.batch_bytes(in_chans * entering.tokens),
+        entering=entering,
         grid=grid,
         learned=learned,
         task=task,

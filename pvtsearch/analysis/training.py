@@ -3,9 +3,7 @@
 The step is eager. All parameters need gradients and have none when it begins; the optimizer's state is there already,
 and its update is torch's fused one, which needs nothing more. What counts is what counts in `memory`; what differs is
 that the forward pass keeps what the backward pass reads. A layer is a `Tape`: a span of the forward pass and one of
-the backward pass, which runs layers in reverse. A backward span finds the gradient of what its layer wrote and leaves
-the gradient of what it read, releases what the layer kept, and leaves the gradients of parameters for good.
-Letters as in `memory`.
+the backward pass, which runs layers in reverse. Letters as in `memory`.
 """
 
 from __future__ import annotations
@@ -13,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
-from pvtsearch.analysis.memory import LOGSUMEXP_BYTES, MemorySetting, position
-from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided, shape_of
+from pvtsearch.analysis.block_tapes import attention, mlp
+from pvtsearch.analysis.memory import MemorySetting, position
+from pvtsearch.analysis.shapes import StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, Tape, allocate, passing, release, sequence
-from pvtsearch.config import (
-    ImageSize,
-    NetworkTask,
-    PVTConfig,
-)
-from pvtsearch.geometry import Grid, Number, patch_kernel, reduced_grid
+from pvtsearch.analysis.tapes import convolution, first_convolution, layer_norm, linear
+from pvtsearch.config import ImageSize, NetworkTask, PVTConfig
+from pvtsearch.geometry import Grid, Number, patch_kernel
 
 LABEL_BYTES = 8  # labels of classes are int64
 STEP_BYTES = 4  # AdamW counts its steps in float32, once per parameter tensor
@@ -34,210 +30,56 @@ class TapePart(NamedTuple):
     tape: Tape
 
 
-class ReducedTape(NamedTuple):
-    """What keys and values are made of: how many tokens, making them, and the bytes of their own storage."""
+class TokenWidths(NamedTuple):
+    """Bytes of an element: of the map that a stage reads, of its patch tokens, of tokens between its blocks."""
 
-    tokens: Number
-    making: Tape
-    nbytes: Number
-
-
-def linear(
-    read: Number, write: Number, *, tokens: Number, setting: MemorySetting, released: Number, bias: bool = True
-) -> Tape:
-    """A linear layer. released: bytes that its backward pass is the last to hold."""
-    weights = setting.element_bytes * (read * write + int(bias) * write)
-    return Tape(
-        allocate(setting.batch_bytes(tokens * write)),
-        allocate(setting.batch_bytes(tokens * read) + weights) + release(released),
-    )
+    entering: int
+    embedded: int
+    stream: int
 
 
-def layer_norm(channels: Number, *, tokens: Number, setting: MemorySetting, released: Number) -> Tape:
-    """A LayerNorm. released: its gradient and its input, where nothing later in the backward pass holds them."""
-    size, statistics = setting.batch_bytes(tokens * channels), setting.batch_bytes(2 * tokens)
-    return Tape(
-        allocate(size + statistics),
-        allocate(size + setting.element_bytes * 2 * channels) + release(statistics + released),
-    )
+def token_widths(config: PVTConfig, index: int, task: NetworkTask, setting: MemorySetting) -> TokenWidths:
+    """The types of stage `index`'s tokens. A norm keeps the type it reads; a sum with a parameter has the wider one."""
 
+    def stream(stage: int) -> int:
+        widened = config.position == "learned" or config.has_class_token(stage, task)
+        return setting.element_bytes if widened else setting.product_bytes
 
-def convolution(
-    in_chans: Number,
-    out_chans: Number,
-    *,
-    kernel: Number,
-    read: Number,
-    write: Number,
-    setting: MemorySetting,
-    released: Number,
-) -> Tape:
-    """A convolution over a channels-last map. read, write: bytes of its maps; released: as for a linear layer.
-
-    The gradient of its weights comes channels last too, and is copied to the order of the weights; with one channel or
-    a kernel of 1 the two are the same.
-    """
-    weights = setting.element_bytes * in_chans * out_chans * kernel * kernel
-    biases = setting.element_bytes * out_chans
-    copied = passing(((in_chans > 1) & (kernel > 1)) * weights)
-    return Tape(allocate(write), allocate(read + biases + weights) + release(released) + copied)
-
-
-def spatial_reduction(sr_ratio: Number, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
-    """A strided convolution, then a LayerNorm; at ratio 1 the tokens themselves."""
-    tokens = reduced_grid(grid, sr_ratio).tokens
-    read, write = (setting.batch_bytes(count * embed_dim) for count in (grid.tokens, tokens))
-    conv = convolution(embed_dim, embed_dim, kernel=sr_ratio, read=read, write=write, setting=setting, released=write)
-    norm = layer_norm(embed_dim, tokens=tokens, setting=setting, released=2 * write)
-    reduces = (sr_ratio > 1) * 1
-    return ReducedTape(tokens, reduces * (conv + norm), reduces * write)
-
-
-def pooled_reduction(pool_size: Number, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
-    """Average pooling, a 1x1 convolution, a LayerNorm, GELU; each keeps what it reads."""
-    tokens = pool_size * pool_size
-    read, write = (setting.batch_bytes(count * embed_dim) for count in (grid.tokens, tokens))
-    pool = Tape(allocate(write), allocate(read) + release(write))
-    conv = convolution(embed_dim, embed_dim, kernel=1, read=write, write=write, setting=setting, released=2 * write)
-    norm = layer_norm(embed_dim, tokens=tokens, setting=setting, released=2 * write)
-    gelu = Tape(allocate(write), allocate(write) + release(2 * write))
-    return ReducedTape(tokens, pool + conv + norm + gelu, write)
-
-
-def reduced_by(reduction: Reduction, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTape:
-    """What a reduction makes of a grid's tokens."""
-    match reduction:
-        case Strided(sr_ratio):
-            return spatial_reduction(sr_ratio, grid, embed_dim, setting)
-        case Pooled(pool_size):
-            return pooled_reduction(pool_size, grid, embed_dim, setting)
-        case _:
-            assert_never(reduction)
-
-
-def fused_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
-    """One kernel, which keeps queries, keys, values, its output, and the logsumexp of every query and head."""
-    size, key_value = (setting.batch_bytes(count * shape.embed_dim) for count in (tokens, 2 * reduced))
-    logsumexp = setting.batch_size * tokens * shape.num_heads * LOGSUMEXP_BYTES
-    return Tape(
-        allocate(size + logsumexp),
-        allocate(size + key_value) + release(3 * size + key_value + logsumexp) + joined(key_value),
-    )
-
-
-def joined(key_value: Number) -> Span:
-    """Gradients of keys and values side by side, then in the order that their linear layer wrote."""
-    return passing(key_value) + passing(key_value)
-
-
-def explicit_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Tape:
-    """Scores, scaled scores, softmax, output. Where matmul copies its operands it keeps the copies alone."""
-    several = (shape.num_heads > 1) * 1
-    stacked = several * int(setting.batch_size > 1)
-    rearranged = several * (tokens > 1)
-    queries, keys = (setting.batch_bytes(count * shape.embed_dim) for count in (tokens, reduced))
-    query_copy, key_copy = stacked * (tokens > 1) * queries, stacked * keys
-    scores = setting.batch_bytes(shape.num_heads * tokens * reduced)
-    forward = (
-        allocate(query_copy + key_copy),
-        allocate(scores),
-        passing(scores),  # scaled
-        passing(scores),  # softmax
-        allocate(key_copy),  # of the values
-        allocate(queries),
-        passing(rearranged * queries),  # heads side by side again
-        release(query_copy + 2 * key_copy),  # the originals
-    )
-    backward = (
-        passing(rearranged * queries),
-        allocate(keys + scores),  # gradients of values and softmax
-        release(queries + key_copy),
-        allocate(scores),  # before the softmax
-        release(2 * scores),
-        passing(scores),  # before scaling
-        allocate(keys + queries),
-        release(scores + key_copy + queries + 2 * (keys - key_copy)),
-        joined(2 * keys),
-        passing(rearranged * queries),
-    )
-    return Tape(sequence(forward), sequence(backward))
-
-
-def residual_norm(channels: Number, *, tokens: Number, setting: MemorySetting) -> Tape:
-    """The LayerNorm that opens half a block: its gradient is added to the one that went round the half."""
-    size = setting.batch_bytes(tokens * channels)
-    return layer_norm(channels, tokens=tokens, setting=setting, released=3 * size)
-
-
-def residual_sum(size: Number, *, drops: Number, setting: MemorySetting) -> Tape:
-    """Stochastic depth where a block has it, then the sum. Its own gradient without, a further one with it."""
-    noise = setting.batch_bytes(1)
-    drop = Tape(allocate(noise) + passing(size), allocate(size) + release(noise))
-    tape: Tape = drops * drop
-    return tape + Tape(passing(size), Span())
-
-
-def attention(
-    shape: StageShape, *, grid: Grid, class_token: int, qkv_bias: bool, drops: Number, setting: MemorySetting
-) -> Tape:
-    """The attention half of a block."""
-    channels, tokens = shape.embed_dim, grid.tokens + class_token
-    reduced, making, reduced_bytes = reduced_by(shape.reduction, grid, channels, setting)
-    reduced = reduced + class_token
-    size, key_value = (setting.batch_bytes(count * channels) for count in (tokens, 2 * reduced))
-    match setting.attention:
-        case "fused":
-            products, attended = fused_products(shape, tokens=tokens, reduced=reduced, setting=setting), 0 * size
-        case "explicit":
-            products, attended = explicit_products(shape, tokens=tokens, reduced=reduced, setting=setting), size
-        case _:
-            assert_never(setting.attention)
-    query = linear(channels, channels, tokens=tokens, bias=qkv_bias, setting=setting, released=2 * size)
-    both = Tape(Span(), allocate(size) + release(2 * size))  # gradients by way of queries and of keys and values
-    keys_values = linear(
-        channels, 2 * channels, tokens=reduced, bias=qkv_bias, setting=setting, released=key_value + reduced_bytes
-    )
-    projection = linear(channels, channels, tokens=tokens, setting=setting, released=drops * size + attended)
-    norm = residual_norm(channels, tokens=tokens, setting=setting)
-    end = residual_sum(size, drops=drops, setting=setting)
-    return norm + both + query + making + keys_values + products + projection + end
-
-
-def mlp(config: PVTConfig, shape: StageShape, *, tokens: Number, drops: Number, setting: MemorySetting) -> Tape:
-    """The MLP half of a block. A ReLU before the convolution takes the place of what it reads."""
-    channels, width = shape.embed_dim, shape.mlp_width
-    size, hidden = (setting.batch_bytes(tokens * count) for count in (channels, width))
-    elementwise = Tape(allocate(hidden), allocate(hidden) + release(2 * hidden))
-    depthwise = Tape(allocate(hidden), allocate(hidden + setting.element_bytes * 10 * width) + release(2 * hidden))
-    return (
-        residual_norm(channels, tokens=tokens, setting=setting)
-        + linear(channels, width, tokens=tokens, setting=setting, released=hidden + size)
-        + int(config.mlp == "conv") * depthwise
-        + elementwise
-        + linear(width, channels, tokens=tokens, setting=setting, released=drops * size + hidden)
-        + residual_sum(size, drops=drops, setting=setting)
-    )
+    return TokenWidths(stream(index - 1) if index else setting.element_bytes, setting.product_bytes, stream(index))
 
 
 def position_gradient(
-    embed_dim: Number, *, grid: Grid, learned: Grid, entry: int, token: int, setting: MemorySetting
+    embed_dim: Number,
+    *,
+    grid: Grid,
+    learned: Grid,
+    entry: int,
+    token: int,
+    goes: Number,
+    setting: MemorySetting,
 ) -> Span:
     """From the gradient of the tokens to that of the position embedding, made for the grid `learned`.
 
-    entry: rows of the parameter before those of the grid; token: rows of these that are added to a token.
+    entry: rows of the parameter before those of the grid; token: rows of these that are added to a token. goes: bytes
+    of the gradient of the tokens, where nothing else holds it.
     """
     row = setting.element_bytes * embed_dim
-    summed = int(setting.batch_size > 1) * (grid.tokens + token) * row  # over the batch; one image's is the tokens' own
+    several = int(setting.batch_size > 1)
+    summed = several * (grid.tokens + token) * row  # over the batch; one image's is the tokens' own
     parameter, resized = (learned.tokens + entry) * row, learned.tokens * row
+    goes_at_once, goes_later = several * goes, (1 - several) * goes
     unused = entry - token  # a slice of the parameter: its gradient is made around that of the slice
-    same = allocate(summed) + allocate(unused * parameter) + release(unused * summed)
-    same += allocate((1 - unused) * (parameter - summed))  # copied, where it was not summed
+    same = allocate(summed) + release(goes_at_once)
+    same += allocate(unused * parameter) + release(unused * (summed + goes_later))
+    # Copied, where it was not summed and others hold it too.
+    same += allocate((1 - unused) * (parameter - summed - goes_later))
     other = sequence(
         (
             allocate(summed),
+            release(goes_at_once),
             allocate(token * parameter),  # around the class token's row
             allocate(resized),
-            release(summed),
+            release(summed + goes_later),
             allocate(entry * parameter),  # around the grid's rows
             release(entry * resized + token * parameter),
             passing((1 - entry) * resized),  # to the order of the parameter
@@ -255,45 +97,54 @@ def patch_embedding(
     shape: StageShape,
     *,
     in_chans: Number,
-    entering_bytes: Number,
     gradient_bytes: Number,
+    entering: Grid,
     patches: Number,
+    widths: TokenWidths,
     task: NetworkTask,
     setting: MemorySetting,
 ) -> Tape:
     """The convolution and its norm. gradient_bytes: of what reaches them and goes with them."""
-    channels = shape.embed_dim
-    kernel, size = patch_kernel(shape.patch_size, config.patch_embed), setting.batch_bytes(patches * channels)
+    channels, inner = shape.embed_dim, setting.product_bytes
+    kernel, size = patch_kernel(shape.patch_size, config.patch_embed), setting.batch_bytes(patches * channels, inner)
     norm, gradient = Tape(), gradient_bytes
     if config.patch_norm:
-        norm = layer_norm(channels, tokens=patches, setting=setting, released=gradient_bytes + size)
+        norm = layer_norm(channels, tokens=patches, width=inner, setting=setting, released=gradient_bytes + size)
         gradient = size
-    if index == 0:  # nobody asks for the gradient of the images
-        weights = setting.element_bytes * (in_chans * kernel * kernel + 1) * channels
-        return Tape(allocate(size), allocate(weights) + release(gradient)) + norm
-    read = (2 if task == "backbone" else 1) * entering_bytes  # a backbone's map has a gradient of its own already
+    read, write = in_chans * entering.tokens, patches * channels
+    if index == 0:
+        weights = in_chans * kernel * kernel * channels
+        conv = first_convolution(read, write, weights=weights, biases=channels, setting=setting, released=gradient)
+        return conv + norm
+    read_bytes = setting.batch_bytes(read, widths.entering)
+    casts = int(widths.entering != inner)
     conv = convolution(
         in_chans,
         channels,
         kernel=kernel,
-        read=entering_bytes,
-        write=size,
+        read=read,
+        write=write,
+        width=widths.entering,
         setting=setting,
-        released=gradient + read,
+        released=gradient + (1 - casts) * read_bytes,
+        joins=int(task == "backbone") * read_bytes,  # a backbone's map has a gradient of its own already
     )
     return conv + norm
 
 
 def blocks(
-    config: PVTConfig, index: int, shape: StageShape, *, grid: Grid, token: int, setting: MemorySetting
+    config: PVTConfig, index: int, shape: StageShape, *, grid: Grid, token: int, width: int, setting: MemorySetting
 ) -> tuple[TapePart, ...]:
-    """The blocks before the last one, and the halves of the last. The first block of a network drops nothing."""
+    """The blocks before the last one, and the halves of the last. The first block of a network drops nothing.
+
+    width: bytes of an element of the tokens between them.
+    """
 
     def halves(drops: Number) -> tuple[Tape, Tape]:
         attending = attention(
-            shape, grid=grid, class_token=token, qkv_bias=config.qkv_bias, drops=drops, setting=setting
+            shape, grid=grid, class_token=token, qkv_bias=config.qkv_bias, drops=drops, width=width, setting=setting
         )
-        return attending, mlp(config, shape, tokens=grid.tokens + token, drops=drops, setting=setting)
+        return attending, mlp(config, shape, tokens=grid.tokens + token, drops=drops, width=width, setting=setting)
 
     drops = int(config.drop_path_rate > 0)
     firsts = drops * int(index == 0)
@@ -310,13 +161,20 @@ def blocks(
 
 
 def end(
-    config: PVTConfig, index: int, channels: Number, *, tokens: Number, task: NetworkTask, setting: MemorySetting
+    config: PVTConfig,
+    index: int,
+    channels: Number,
+    *,
+    tokens: Number,
+    width: int,
+    task: NetworkTask,
+    setting: MemorySetting,
 ) -> Tape:
     """End norm and, where classification ends, pooling: a class token is a view, a mean is not."""
-    size, pooled = setting.batch_bytes(tokens * channels), setting.batch_bytes(channels)
+    size, pooled = setting.batch_bytes(tokens * channels, width), setting.batch_bytes(channels, width)
     norm = Tape()
     if config.has_end_norm(index, task):
-        norm = layer_norm(channels, tokens=tokens, setting=setting, released=2 * size)
+        norm = layer_norm(channels, tokens=tokens, width=width, setting=setting, released=2 * size)
     if task != "classification" or index < len(config.stages) - 1:
         return norm
     mean = int(config.pool == "mean")
@@ -329,7 +187,7 @@ def stage_parts(
     shape: StageShape,
     *,
     in_chans: Number,
-    entering_bytes: Number,
+    entering: Grid,
     grid: Grid,
     learned: Grid,
     task: NetworkTask,
@@ -337,21 +195,43 @@ def stage_parts(
 ) -> tuple[TapePart, ...]:
     """The tapes of stage `index`, in the order of the forward pass.
 
-    in_chans, entering_bytes: of the map that the stage reads.
+    in_chans, entering: of the map that the stage reads.
     """
-    channels = shape.embed_dim
+    channels, widths = shape.embed_dim, token_widths(config, index, task, setting)
     token = int(config.has_class_token(index, task))
     entry = int(config.has_class_token(index, "classification"))
-    size = setting.batch_bytes((grid.tokens + token) * channels)
+    size = setting.batch_bytes((grid.tokens + token) * channels, widths.stream)
+    patches = setting.batch_bytes(grid.tokens * channels, widths.embedded)
+    widened = int(widths.stream != widths.embedded)
     # The gradient of the class token is a sum over the batch; one image's is a view, which keeps all tokens' gradient.
     viewed = token * int(setting.batch_size == 1)
-    gradient = (
-        Span()
-        if config.position == "none"
-        else position_gradient(channels, grid=grid, learned=learned, entry=entry, token=token, setting=setting)
+    own = widened * patches  # the gradient of the patch tokens, where it has another type than that of the tokens
+    gradient = allocate((1 - token) * own)
+    if config.position == "learned":
+        gradient += position_gradient(
+            channels,
+            grid=grid,
+            learned=learned,
+            entry=entry,
+            token=token,
+            goes=widened * (1 - token) * size,
+            setting=setting,
+        )
+    gradient += allocate(token * own) + allocate((token - viewed) * setting.element_bytes * channels)
+    gradient += release(widened * (token - viewed) * size)
+    # Where the convolution keeps a copy of another type, the map that it read goes when the stage ends.
+    goes = int(index > 0 and task == "classification" and widths.entering != setting.product_bytes)
+    forward = position(
+        config,
+        index,
+        channels,
+        grid=grid,
+        learned=learned,
+        class_token=token,
+        embedded=widths.embedded,
+        stream=widths.stream,
+        setting=setting,
     )
-    gradient += allocate((token - viewed) * setting.element_bytes * channels)
-    forward = position(config, index, channels, grid=grid, learned=learned, class_token=token, setting=setting)
     return (
         TapePart(
             "patch embedding",
@@ -360,45 +240,81 @@ def stage_parts(
                 index,
                 shape,
                 in_chans=in_chans,
-                entering_bytes=entering_bytes,
-                gradient_bytes=(1 - viewed) * size,
+                gradient_bytes=own + (1 - widened) * (1 - viewed) * size,
+                entering=entering,
                 patches=grid.tokens,
+                widths=widths,
                 task=task,
                 setting=setting,
             ),
         ),
         TapePart("position", Tape(forward, gradient)),
-        *blocks(config, index, shape, grid=grid, token=token, setting=setting),
-        TapePart("end", end(config, index, channels, tokens=grid.tokens + token, task=task, setting=setting)),
+        *blocks(config, index, shape, grid=grid, token=token, width=widths.stream, setting=setting),
+        TapePart(
+            "end",
+            end(
+                config,
+                index,
+                channels,
+                tokens=grid.tokens + token,
+                width=widths.stream,
+                task=task,
+                setting=setting,
+            )
+            + Tape(release(goes * setting.batch_bytes(in_chans * entering.tokens, widths.entering))),
+        ),
     )
 
 
-def cross_entropy(scores: Number, *, released: Number, setting: MemorySetting) -> Tape:
-    """The loss of scores against labels. scores: bytes; released: what goes with them in the forward pass."""
-    scalar = setting.element_bytes
+def cross_entropy(scores: Number, *, width: int, released: Number, setting: MemorySetting) -> Tape:
+    """The loss of scores against labels, in the type of parameters. scores: elements per image, of `width` bytes.
+
+    released: what goes with them in the forward pass.
+    """
+    scalar, size = setting.element_bytes, setting.batch_bytes(scores)
+    widens = int(width != scalar)
     return Tape(
-        allocate(scores + 2 * scalar) + release(released),  # logarithm of the softmax; weight of the batch, loss
-        allocate(scalar + scores) + release(scalar) + allocate(scores) + release(2 * scores),
+        # A copy of the scores; logarithm of the softmax; weight of the batch and loss.
+        allocate(widens * size) + allocate(size + 2 * scalar) + release(widens * size + released),
+        allocate(scalar + size)
+        + release(scalar)
+        + allocate(size)
+        + release(2 * size)
+        + widens * (allocate(setting.batch_bytes(scores, width)) + release(size)),
     )
 
 
 def class_scores(config: PVTConfig, channels: Number, *, tokens: Number, setting: MemorySetting) -> Tape:
     """The linear head and the loss; without classes the loss is of the pooled features."""
-    pooled = setting.batch_bytes(channels)
-    kept = setting.batch_bytes(tokens * channels) if config.pool == "cls" else pooled  # a class token is a view
+    width, inner = token_widths(config, len(config.stages) - 1, "classification", setting).stream, setting.product_bytes
+    pooled = setting.batch_bytes(channels, width)
+    kept = setting.batch_bytes(tokens * channels, width) if config.pool == "cls" else pooled  # a class token is a view
     if not config.num_classes:
-        return cross_entropy(pooled, released=kept, setting=setting)
-    scores = setting.batch_bytes(config.num_classes)
-    head = linear(channels, config.num_classes, tokens=1, setting=setting, released=scores + kept)
-    return head + cross_entropy(scores, released=scores, setting=setting)
+        return cross_entropy(channels, width=width, released=kept, setting=setting)
+    casts = int(width != inner)
+    scores = setting.batch_bytes(config.num_classes, inner)
+    head = linear(
+        channels,
+        config.num_classes,
+        tokens=1,
+        width=width,
+        setting=setting,
+        released=scores + (1 - casts) * kept,
+    )
+    goes = Tape(release(casts * kept))
+    return head + goes + cross_entropy(config.num_classes, width=inner, released=scores, setting=setting)
 
 
-def means_of_maps(map_bytes: Sequence[Number], *, released: Number, setting: MemorySetting) -> Tape:
-    """The loss of a backbone, the sum of its maps' means: all have a gradient before the backbone's pass begins."""
-    scalar = setting.element_bytes
-    sums = allocate(scalar) + (len(map_bytes) - 1) * passing(2 * scalar)
+def means_of_maps(map_bytes: Sequence[Number], *, width: int, released: Number) -> Tape:
+    """The loss of a backbone, the sum of its maps' means: all have a gradient before the backbone's pass begins.
+
+    width: bytes of an element of the maps, and of their means.
+    """
+    # Two maps: their means and the sum. More: the last sum still holds its two terms when the next mean is there.
+    count = len(map_bytes)
+    sums = allocate(width) + passing(min(count, 3) * width if count > 1 else 0)
     gradients = [allocate(nbytes) for nbytes in reversed(map_bytes)]
-    return Tape(sums + release(released), sequence((allocate(scalar), *gradients)))
+    return Tape(sums + release(released), sequence((allocate(width), *gradients)))
 
 
 def stage_tensors(config: PVTConfig, index: int, shape: StageShape, *, task: NetworkTask) -> Number:
@@ -427,29 +343,31 @@ def pvt_tapes(
     """The tapes of every stage in order, and of head and loss."""
     grids = config.grids(image_size)
     learned = config.grids((config.image_size, config.image_size))
-    stages: list[tuple[TapePart, ...]] = []
-    in_chans, map_bytes = config.in_chans, [0]
-    for index, stage in enumerate(config.stages):
-        stages.append(
-            stage_parts(
-                config,
-                index,
-                shape_of(stage),
-                in_chans=in_chans,
-                entering_bytes=map_bytes[-1],
-                grid=grids[index],
-                learned=learned[index],
-                task=task,
-                setting=setting,
-            )
+    entering = (Grid(*image_size), *grids)
+    widths = (config.in_chans, *(stage.embed_dim for stage in config.stages))
+    stages = [
+        stage_parts(
+            config,
+            index,
+            shape_of(stage),
+            in_chans=widths[index],
+            entering=entering[index],
+            grid=grids[index],
+            learned=learned[index],
+            task=task,
+            setting=setting,
         )
-        in_chans = stage.embed_dim
-        map_bytes.append(setting.batch_bytes(grids[index].tokens * in_chans))
+        for index, stage in enumerate(config.stages)
+    ]
+    last = len(stages) - 1
     if task == "classification":
-        tokens = grids[-1].tokens + int(config.has_class_token(len(stages) - 1, task))
-        loss = class_scores(config, in_chans, tokens=tokens, setting=setting)
+        tokens = grids[-1].tokens + int(config.has_class_token(last, task))
+        loss = class_scores(config, widths[-1], tokens=tokens, setting=setting)
     else:
-        loss = means_of_maps(map_bytes[1:], released=map_bytes[-1], setting=setting)
+        width = token_widths(config, last, task, setting).stream
+        maps = [setting.batch_bytes(grid.tokens * count, width) for grid, count in zip(grids, widths[1:], strict=True)]
+        kept = maps[:-1] if width == setting.product_bytes else []  # as what the next stage reads
+        loss = means_of_maps(maps, width=width, released=sum(maps) - sum(kept))
     return (*stages, (TapePart("loss", loss),))
 
 

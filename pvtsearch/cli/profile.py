@@ -8,7 +8,7 @@ from typing import Annotated, Literal, assert_never
 import typer
 
 from pvtsearch.analysis.conventions import MEANINGS, Convention
-from pvtsearch.analysis.memory import Dtype, Optimizer
+from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.peak import PeakMemory
 from pvtsearch.analysis.profile import PEAKS, Profile
@@ -33,6 +33,7 @@ def profile(
     batch_size: Annotated[int, typer.Option(help="Images that peak memory is computed for.")] = 1,
     dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
+    autocast: Annotated[Autocast, typer.Option(help="Lower type of mixed precision, in training.")] = "none",
     optimizer: Annotated[Optimizer, typer.Option(help="What trains, for peak memory of a training step.")] = "adamw",
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
     convention: Annotated[Convention | None, typer.Option(help="Whose total of operations to print too.")] = None,
@@ -50,6 +51,7 @@ def profile(
             batch_size=batch_size,
             dtype=dtype,
             attention=attention,
+            autocast=autocast,
             optimizer=optimizer,
             against=others,
             convention=convention,
@@ -90,6 +92,7 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
         "batch_size": first.setting.batch_size,
         "dtype": first.setting.dtype,
         "attention": first.setting.attention,
+        "autocast": first.setting.autocast,
         "optimizer": first.setting.optimizer,
         "task": first.task,
         **({"convention": first.convention} if first.convention else {}),
@@ -207,7 +210,12 @@ def footnote(profiles: list[Profile]) -> str:
     if profiles[0].inference is None:
         return text
     return (
-        f"{text}\nMemory is the peak of one forward pass, and of one training step: forward, backward, "
+        f"{text}\nMemory is the peak of one forward pass, and of one training step: {forward_of(setting)}, backward, "
         f"{UPDATES[setting.optimizer]}. Batch {setting.batch_size}, {setting.dtype}, {setting.attention} attention; "
         "parameters, buffers, optimizer state, input and every live tensor, without library workspaces."
     )
+
+
+def forward_of(setting: MemorySetting) -> str:
+    """The forward pass of a training step in words."""
+    return "forward" if setting.autocast == "none" else f"forward under autocast to {setting.autocast}"

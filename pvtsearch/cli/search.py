@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel, ImageSize, Task
@@ -45,6 +45,7 @@ def search(
     batch_size: Annotated[int | None, typer.Option(help="Images that memory is computed for; by default 1.")] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Type of weights and activations, by default float32.")] = None,
     attention: Annotated[AttentionKernel | None, typer.Option(help="How it is computed; by default fused.")] = None,
+    autocast: Annotated[Autocast | None, typer.Option(help="Of a training step; by default none.")] = None,
     optimizer: Annotated[Optimizer | None, typer.Option(help="Of a training step; by default adamw.")] = None,
     objectives: Annotated[
         str, typer.Option(help="What to optimise: prior, macs, params, inference_memory, training_memory.")
@@ -70,7 +71,13 @@ def search(
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
-    given = {"batch_size": batch_size, "dtype": dtype, "attention": attention, "optimizer": optimizer}
+    given = {
+        "batch_size": batch_size,
+        "dtype": dtype,
+        "attention": attention,
+        "autocast": autocast,
+        "optimizer": optimizer,
+    }
     circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     setting = MemorySetting(**circumstances)
     question = make_question(
@@ -94,9 +101,9 @@ def search(
     )
     if circumstances and not question.problem.costing.peaks:
         raise InputError(
-            "--batch-size, --dtype, --attention and --optimizer are circumstances of memory, which is not asked for: "
-            "give --max-memory or --max-training-memory, or inference_memory or training_memory in --match or "
-            "--objectives"
+            "--batch-size, --dtype, --attention, --autocast and --optimizer are circumstances of memory, which is not "
+            "asked for: give --max-memory or --max-training-memory, or inference_memory or training_memory in --match "
+            "or --objectives"
         )
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--storage": storage, "--study": study}

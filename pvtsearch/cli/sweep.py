@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel
@@ -35,6 +35,7 @@ def sweep(
     batch_size: Annotated[int, typer.Option(help="Images that peak memory is computed for.")] = 1,
     dtype: Annotated[Dtype, typer.Option(help="Type of weights and activations, for peak memory.")] = "float32",
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
+    autocast: Annotated[Autocast, typer.Option(help="Lower type of mixed precision, in training.")] = "none",
     optimizer: Annotated[Optimizer, typer.Option(help="What trains, for peak memory of a training step.")] = "adamw",
 ) -> None:
     """Params, MACs and peak memory of every configuration of a space, or of a uniform sample, as one table."""
@@ -42,7 +43,9 @@ def sweep(
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
-    setting = MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention, optimizer=optimizer)
+    setting = MemorySetting(
+        batch_size=batch_size, dtype=dtype, attention=attention, autocast=autocast, optimizer=optimizer
+    )
     points = sample or loaded.size(size).legal
     if out.suffix not in SUFFIXES:
         raise InputError(f"--out {out}: must end in {' or '.join(SUFFIXES)}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pvtsearch.analysis.memory import Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.records import Certificate, SearchResult, TrialRecord
@@ -33,6 +33,7 @@ def exact_front(
     batch_size: int = 1,
     dtype: Dtype = "float32",
     attention: AttentionKernel = "fused",
+    autocast: Autocast = "none",
     optimizer: Optimizer = "adamw",
     extrapolate: bool = False,
     epsilon: float | str | None = None,
@@ -52,7 +53,9 @@ def exact_front(
         objectives=objectives,
         image_size=image_size,
         task=task,
-        setting=MemorySetting(batch_size=batch_size, dtype=dtype, attention=attention, optimizer=optimizer),
+        setting=MemorySetting(
+            batch_size=batch_size, dtype=dtype, attention=attention, autocast=autocast, optimizer=optimizer
+        ),
         extrapolate=extrapolate,
     )
     return answer(question, None if epsilon is None else str(epsilon), {})
