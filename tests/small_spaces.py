@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pvtsearch.analysis.memory import ELEMENT_BYTES, MemorySetting
+from pvtsearch.analysis.setting import ELEMENT_BYTES, MemorySetting
 from pvtsearch.config import Attention, ImageSize, PooledReduction, PVTConfig, SpatialReduction, Task
 from pvtsearch.errors import ConfigError, SpaceError
 from pvtsearch.knobs import ShareRule, StageKnobs, TrendRule, ruled_value

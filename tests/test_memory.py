@@ -12,12 +12,9 @@ from hypothesis import strategies as st
 from strategies import cases, memory_settings, resnets, thin_cases
 
 from pvtsearch.analysis.live_bytes import inference_peak_bytes
-from pvtsearch.analysis.memory import (
-    MemorySetting,
-    pvt_parts,
-    stage_parts,
-)
+from pvtsearch.analysis.memory import pvt_parts, stage_parts
 from pvtsearch.analysis.peak import inference_memory
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.shapes import Pooled, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, allocate, release, sequence
 from pvtsearch.config import (

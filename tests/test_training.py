@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from strategies import autocast_settings, cases, memory_settings, resnets, thin_cases
 
 from pvtsearch.analysis.live_bytes import training_peak_bytes
-from pvtsearch.analysis.memory import Autocast, MemorySetting
 from pvtsearch.analysis.peak import inference_memory, training_memory
+from pvtsearch.analysis.setting import Autocast, MemorySetting
 from pvtsearch.analysis.shapes import Pooled, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Tape, allocate, release
 from pvtsearch.analysis.training import stage_parts
