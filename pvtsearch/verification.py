@@ -13,8 +13,8 @@ from torch import nn
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.counted import count_by_operator, count_macs_on_meta, count_params
 from pvtsearch.analysis.live_bytes import inference_peak_bytes, training_peak_bytes
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.peak import inference_memory, training_memory
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import (
     MAX_STAGES,
     Attention,

@@ -9,8 +9,8 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from pvtsearch.analysis.closed_form import pvt_cost
-from pvtsearch.analysis.memory import ELEMENT_BYTES, MemorySetting
 from pvtsearch.analysis.metrics import Costing, analytic_cost, every_metric
+from pvtsearch.analysis.setting import ELEMENT_BYTES, MemorySetting
 from pvtsearch.config import Attention, ImageSize, PooledReduction, PVTConfig, SpatialReduction, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, SpaceError

@@ -7,7 +7,7 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from pvtsearch.analysis.memory import ELEMENT_BYTES, MemorySetting
+from pvtsearch.analysis.setting import ELEMENT_BYTES, MemorySetting
 from pvtsearch.config import DenseTask, PooledReduction, PVTConfig, ResNetConfig, StageConfig
 from pvtsearch.verification import Case, draw_case
 

@@ -80,6 +80,15 @@ def test_profile_under_autocast_is_of_the_training_step(capsys: pytest.CaptureFi
     assert before == after
 
 
+def test_profile_by_the_kernels_of_a_device(capsys: pytest.CaptureFixture[str]) -> None:
+    """A workspace more, no logsumexp in inference, and nothing else."""
+    base = ("profile", "deit_tiny", "--format", "json")
+    cpu, cuda = (json.loads(answer(capsys, *base, "--memory-backend", backend)) for backend in ("cpu", "cuda"))
+    before, after = (out["models"][0]["inference_peak_bytes"] for out in (cpu, cuda))
+    assert (cpu["memory_backend"], cuda["memory_backend"]) == ("cpu", "cuda")
+    assert after == before + 33_554_432
+
+
 def test_profile_states_what_another_source_would(capsys: pytest.CaptureFixture[str]) -> None:
     """`--convention` adds a total beside parameters and MACs, in every format; without it there is none."""
     asked = ("profile", "pvt_small", "--convention", "paper_v1")
@@ -224,6 +233,7 @@ MALFORMED = {
     "profile pvt_small --dtype float64": "'float64' is not one of",
     "profile pvt_small --attention flash": "'flash' is not one of",
     "profile pvt_small --autocast bfloat16 --dtype float16": "autocast needs dtype=float32, got dtype=float16",
+    "profile pvt_small --memory-backend cuda --autocast bfloat16": "autocast is known for backend=cpu only",
     "profile pvt_small --format xml": "'xml' is not one of",
     "profile pvt_small --against resnet5": "did you mean 'resnet50'",
     "profile pvt_small --colour": "No such option",

@@ -12,9 +12,9 @@ from small_spaces import every_config, image_sizes, memory_settings, spaces, tas
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.analysis.closed_form import pvt_cost
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with, every_metric
 from pvtsearch.analysis.parts import Parts
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.table import as_dict, move_costs
 from pvtsearch.config import ImageSize, PVTConfig, SpatialReduction, Task
 from pvtsearch.cost import Budget

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from strategies import cases, dense_cases, memory_settings, resnets
 
 from pvtsearch.analysis.formula import Formula, divisor, formula
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.peak import inference_memory
 from pvtsearch.analysis.polynomials import Polynomial
 from pvtsearch.analysis.profile import profile
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.cli import run
 from pvtsearch.config import (
     DENSE_STAGES,

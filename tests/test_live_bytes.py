@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pvtsearch.analysis.live_bytes import inference_peak_bytes, is_composite, peak_bytes, training_peak_bytes
-from pvtsearch.analysis.memory import Optimizer
+from pvtsearch.analysis.setting import Optimizer
 
 IMAGES = 4 * (2 * 3 * 5)  # bytes of a float32 tensor of 2 x 3 x 5
 

@@ -12,12 +12,9 @@ from hypothesis import strategies as st
 from strategies import cases, memory_settings, resnets, thin_cases
 
 from pvtsearch.analysis.live_bytes import inference_peak_bytes
-from pvtsearch.analysis.memory import (
-    MemorySetting,
-    pvt_parts,
-    stage_parts,
-)
+from pvtsearch.analysis.memory import pvt_parts, stage_parts
 from pvtsearch.analysis.peak import inference_memory
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.shapes import Pooled, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, allocate, release, sequence
 from pvtsearch.config import (
@@ -59,7 +56,7 @@ def closed(config: ModelConfig, image_size: ImageSize, task: Task, setting: Memo
     return inference_memory(config, image_size, task, setting).peak_bytes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(case=cases(), setting=memory_settings())
 def test_a_pyramid_peaks_where_the_closed_form_says(case: Case, setting: MemorySetting) -> None:
     """Equal bytes for every legal network, input size, task, batch, dtype and kind of attention."""

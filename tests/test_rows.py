@@ -9,8 +9,8 @@ from results import PRIOR_AND_MACS, RESNET50, pyramid, result_of, search_result
 
 from pvtsearch.accuracy.prior import CARD
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import analytic_cost, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PooledReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from small_spaces import every_config
 
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import analytic_cost, costing_with
 from pvtsearch.analysis.peak import inference_memory
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible, StudyError

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from small_spaces import every_config, image_sizes, memory_settings, spaces, tasks
 
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import SUMS, analytic_cost, every_metric
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.sweep import ILLEGAL, Sweep
 from pvtsearch.cli import run
 from pvtsearch.config import ImageSize, Task

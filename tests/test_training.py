@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from strategies import autocast_settings, cases, memory_settings, resnets, thin_cases
 
 from pvtsearch.analysis.live_bytes import training_peak_bytes
-from pvtsearch.analysis.memory import Autocast, MemorySetting
 from pvtsearch.analysis.peak import inference_memory, training_memory
+from pvtsearch.analysis.setting import Autocast, MemorySetting
 from pvtsearch.analysis.shapes import Pooled, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Tape, allocate, release
 from pvtsearch.analysis.training import stage_parts
@@ -52,14 +52,14 @@ def closed(config: ModelConfig, image_size: ImageSize, task: NetworkTask, settin
     return training_memory(config, image_size, task, setting).peak_bytes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(case=cases(), setting=memory_settings())
 def test_a_step_of_a_pyramid_peaks_where_the_closed_form_says(case: Case, setting: MemorySetting) -> None:
     """Equal bytes for every legal network, input size, task, batch, dtype, kind of attention and optimizer."""
     assert closed(*case, setting) == observed(*case, setting)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(case=cases(), setting=autocast_settings())
 def test_a_step_under_autocast_peaks_where_the_closed_form_says(case: Case, setting: MemorySetting) -> None:
     """The same where layers compute in a lower type than that of their parameters."""

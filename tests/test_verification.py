@@ -21,7 +21,7 @@ QUICK = ("pvt_tiny", "pvt_v2_b0", "pvt_v2_b2_li", "deit_tiny", "resnet18", "resn
 
 
 @given(cases())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_closed_form_is_counted(case: Case) -> None:
     """Parameters, MACs by FlopCounterMode, operators of fvcore, peak memory, on any network that can be drawn."""
     config, image_size, task = case

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS
-from pvtsearch.analysis.memory import MemorySetting, Part
+from pvtsearch.analysis.memory import Part
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.spans import Span, allocate, passing, release
 from pvtsearch.config import ImageSize, NetworkTask, ResNetConfig
 from pvtsearch.geometry import Grid, halved

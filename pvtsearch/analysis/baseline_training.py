@@ -11,7 +11,7 @@ from pvtsearch.analysis.baseline_memory import (
     projects,
 )
 from pvtsearch.analysis.baselines import BASE_WIDTHS, STEM_CHANNELS
-from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.spans import Span, Tape, allocate, release
 from pvtsearch.analysis.tapes import first_convolution, linear, parameters, product
 from pvtsearch.analysis.training import TapePart, cross_entropy, means_of_maps
@@ -28,12 +28,12 @@ class Convolution(NamedTuple):
 
 
 def batch_norm(channels: int, *, size: int, released: int, setting: MemorySetting) -> Tape:
-    """A BatchNorm of a map of `size` bytes, which it keeps, with statistics of its parameters' type.
+    """A BatchNorm of a map of `size` bytes, which it keeps.
 
     released: bytes of the gradient of what it wrote, 0 where others hold it too.
     """
-    statistics = setting.element_bytes * 2 * channels
-    return Tape(allocate(size + statistics), allocate(size + statistics) + release(size + statistics + released))
+    statistics, gradients = setting.statistic_bytes * 2 * channels, setting.element_bytes * 2 * channels
+    return Tape(allocate(size + statistics), allocate(size + gradients) + release(size + statistics + released))
 
 
 def conv_norm(

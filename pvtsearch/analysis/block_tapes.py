@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, assert_never
 
-from pvtsearch.analysis.memory import LOGSUMEXP_BYTES, MemorySetting
+from pvtsearch.analysis.fused import kept_bytes
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided
 from pvtsearch.analysis.spans import Span, Tape, allocate, passing, release, sequence
 from pvtsearch.analysis.tapes import convolution, copied, layer_norm, linear, parameters, product
@@ -99,7 +100,7 @@ def fused_products(shape: StageShape, *, tokens: Number, reduced: Number, settin
     size, key_value = (
         setting.batch_bytes(count * shape.embed_dim, setting.product_bytes) for count in (tokens, 2 * reduced)
     )
-    logsumexp = setting.batch_size * tokens * shape.num_heads * LOGSUMEXP_BYTES
+    logsumexp = kept_bytes(shape, tokens=tokens, setting=setting)
     return Tape(
         allocate(size + logsumexp),
         allocate(size + key_value) + release(3 * size + key_value + logsumexp) + joined(key_value),

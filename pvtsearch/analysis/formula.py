@@ -9,9 +9,9 @@ from pvtsearch.analysis.baselines import level_shapes, resnet_cost
 from pvtsearch.analysis.closed_form import cost_on_grids
 from pvtsearch.analysis.dense import head_cost_of_levels
 from pvtsearch.analysis.layers import LayerCost
-from pvtsearch.analysis.memory import Dtype, MemorySetting
 from pvtsearch.analysis.memory_formula import MemoryFormula, memory_formula
 from pvtsearch.analysis.polynomials import HEIGHT, WIDTH, Polynomial, polynomial
+from pvtsearch.analysis.setting import Dtype, MemorySetting
 from pvtsearch.config import (
     AttentionKernel,
     DenseTask,

@@ -23,8 +23,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._pytree import tree_leaves
 
 from pvtsearch.analysis.counted import in_mode
-from pvtsearch.analysis.memory import Autocast
-from pvtsearch.analysis.memory import Optimizer as OptimizerName
+from pvtsearch.analysis.setting import Autocast
+from pvtsearch.analysis.setting import Optimizer as OptimizerName
 
 COMPOSITE = "CompositeImplicitAutograd"
 

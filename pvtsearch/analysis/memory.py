@@ -8,71 +8,14 @@ A view costs nothing and keeps its storage; a caller holds its arguments until t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, assert_never, get_args
+from typing import NamedTuple, assert_never
 
+from pvtsearch.analysis.fused import returned_bytes
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.shapes import Pooled, Reduction, StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, allocate, passing, release, sequence
-from pvtsearch.config import (
-    AttentionKernel,
-    ImageSize,
-    NetworkTask,
-    PVTConfig,
-    check_choice,
-    check_int,
-)
-from pvtsearch.errors import ConfigError
+from pvtsearch.config import ImageSize, NetworkTask, PVTConfig
 from pvtsearch.geometry import Grid, Number, reduced_grid
-
-Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
-Autocast: TypeAlias = Literal["none", "bfloat16", "float16"]
-Optimizer: TypeAlias = Literal["none", "sgd", "adamw"]
-
-ELEMENT_BYTES: dict[Dtype, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
-LOGSUMEXP_BYTES = 4  # fused attention keeps it in float32
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemorySetting:
-    """The circumstances of a pass: how many images, of which type, how attention is computed, and what trains.
-
-    autocast: the lower type of `torch.autocast` around forward pass and loss, parameters and images being float32.
-    optimizer: `sgd` has momentum. Both mean nothing to a forward pass in inference mode.
-    """
-
-    batch_size: int = 1
-    dtype: Dtype = "float32"
-    attention: AttentionKernel = "fused"
-    autocast: Autocast = "none"
-    optimizer: Optimizer = "adamw"
-
-    def __post_init__(self) -> None:
-        check_int("batch_size", self.batch_size, minimum=1)
-        check_choice("dtype", self.dtype, get_args(Dtype))
-        check_choice("attention", self.attention, get_args(AttentionKernel))
-        check_choice("autocast", self.autocast, get_args(Autocast))
-        if self.autocast != "none" and self.dtype != "float32":
-            raise ConfigError(f"autocast needs dtype=float32, got dtype={self.dtype}, autocast={self.autocast}")
-        check_choice("optimizer", self.optimizer, get_args(Optimizer))
-
-    @property
-    def element_bytes(self) -> int:
-        """Bytes of one element of a parameter, its gradient, an image; without autocast, of an activation too."""
-        return ELEMENT_BYTES[self.dtype]
-
-    @property
-    def product_bytes(self) -> int:
-        """Bytes of one element of what linear layers, convolutions and attention read and write."""
-        return self.element_bytes if self.autocast == "none" else ELEMENT_BYTES[self.autocast]
-
-    @property
-    def casts(self) -> int:
-        """1 under autocast, where layers copy their parameters to a lower type; 0 without."""
-        return int(self.autocast != "none")
-
-    def batch_bytes(self, elements: Number, width: int | None = None) -> Number:
-        """Bytes of a tensor with so many elements per image. width: bytes of one, by default those of a parameter."""
-        return self.batch_size * elements * (self.element_bytes if width is None else width)
 
 
 class Part(NamedTuple):
@@ -92,7 +35,8 @@ class ReducedTokens(NamedTuple):
 
 def layer_norm(channels: Number, *, tokens: Number, setting: MemorySetting) -> Span:
     """The output stays; mean and reciprocal deviation of every token pass."""
-    return allocate(setting.batch_bytes(tokens * channels)) + passing(setting.batch_bytes(2 * tokens))
+    statistics = setting.batch_bytes(2 * tokens, setting.statistic_bytes)
+    return allocate(setting.batch_bytes(tokens * channels)) + passing(statistics)
 
 
 def spatial_reduction(sr_ratio: Number, grid: Grid, embed_dim: Number, setting: MemorySetting) -> ReducedTokens:
@@ -125,9 +69,9 @@ def reduced_by(reduction: Reduction, grid: Grid, embed_dim: Number, setting: Mem
 
 
 def fused_products(shape: StageShape, *, tokens: Number, setting: MemorySetting) -> Span:
-    """One kernel: its output, laid out as B N C, and for a moment the logsumexp of every query and head."""
-    logsumexp = setting.batch_size * tokens * shape.num_heads * LOGSUMEXP_BYTES
-    return allocate(setting.batch_bytes(tokens * shape.embed_dim)) + passing(logsumexp)
+    """One kernel: its output, laid out as B N C, and for a moment what else it returns."""
+    returned = returned_bytes(shape, tokens=tokens, setting=setting)
+    return allocate(setting.batch_bytes(tokens * shape.embed_dim)) + passing(returned)
 
 
 def explicit_products(shape: StageShape, *, tokens: Number, reduced: Number, setting: MemorySetting) -> Span:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pvtsearch.analysis.baseline_memory import resnet_parts
-from pvtsearch.analysis.memory import MemorySetting, parts_on_grids
+from pvtsearch.analysis.memory import parts_on_grids
 from pvtsearch.analysis.peak import StagePeak, in_order, inference_held, inference_memory, part_peaks
 from pvtsearch.analysis.polynomials import each, possible_largest
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig
 from pvtsearch.geometry import Grid
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, get_arg
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.layers import LayerCost
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.peak import inference_peak_bytes, training_peak_bytes
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.spans import Tape
 from pvtsearch.analysis.stage_memory import inference_head, inference_stage, training_head, training_stage
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, Task
@@ -77,6 +77,7 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 OF_TRAINING = ("autocast", "optimizer")  # of a MemorySetting, what means nothing to a forward pass
+OF_DEVICES = ("backend", "compute_capability")  # and to the CPU, which is the default
 
 SUMS: dict[str, SumMetric] = {name: metric for name, metric in METRICS.items() if isinstance(metric, SumMetric)}
 ASKED_AS: dict[str, str] = {metric.asked_as: name for name, metric in METRICS.items()}
@@ -112,8 +113,10 @@ class Costing:
         """What of the setting the metrics depend on, by name; nothing where memory is not computed."""
         if not self.peaks:
             return {}
-        trains = any(metric.combine == "round_trip" for metric in self.peaks)
-        return {name: value for name, value in asdict(self.setting).items() if trains or name not in OF_TRAINING}
+        of_others: tuple[str, ...] = () if any(metric.combine == "round_trip" for metric in self.peaks) else OF_TRAINING
+        if self.setting.backend == "cpu":
+            of_others += OF_DEVICES
+        return {name: value for name, value in asdict(self.setting).items() if name not in of_others}
 
     @cached_property
     def algebra(self) -> Algebra:

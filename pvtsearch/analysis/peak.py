@@ -10,7 +10,8 @@ from typing import get_args
 
 from pvtsearch.analysis import baseline_memory, baseline_training, memory, training
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.memory import MemorySetting, Part
+from pvtsearch.analysis.memory import Part
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.spans import release
 from pvtsearch.analysis.training import TapePart
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, check_choice
@@ -34,18 +35,20 @@ class PeakMemory:
     """Peak of a pass or step over a whole batch: what is held from start to end, and the highest point of every stage.
 
     optimizer_bytes: of its state, in training. input_bytes: images, in training with the labels of classes.
+    workspace_bytes: of cuBLAS, on a CUDA device.
     """
 
     params_bytes: int
     optimizer_bytes: int
     buffers_bytes: int
     input_bytes: int
+    workspace_bytes: int
     stages: tuple[StagePeak, ...]
 
     @property
     def held_bytes(self) -> int:
         """Bytes that are there before and after."""
-        return self.params_bytes + self.optimizer_bytes + self.buffers_bytes + self.input_bytes
+        return self.params_bytes + self.optimizer_bytes + self.buffers_bytes + self.input_bytes + self.workspace_bytes
 
     @property
     def peak_bytes(self) -> int:
@@ -134,6 +137,7 @@ def inference_held(config: ModelConfig, params: int, entering: Grid, setting: Me
         optimizer_bytes=0,
         buffers_bytes=0 if isinstance(config, PVTConfig) else baseline_memory.buffers_bytes(config, setting),
         input_bytes=setting.batch_bytes(config.in_chans * entering.tokens),
+        workspace_bytes=setting.workspace_bytes,
         stages=(),
     )
 

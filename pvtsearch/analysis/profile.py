@@ -8,9 +8,9 @@ from typing import Any
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.conventions import Convention, stated_operations
-from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
 from pvtsearch.analysis.metrics import SUMS
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError
 
@@ -75,20 +75,26 @@ def profile(
     attention: AttentionKernel = "fused",
     autocast: Autocast = "none",
     optimizer: Optimizer = "adamw",
+    memory_backend: Backend = "cpu",
     against: Sequence[ModelConfig] = (),
     convention: Convention | None = None,
 ) -> Profile:
     """What config costs, and its ratios against other networks.
 
     image_size: a side or (height, width), by default the network's own. batch_size, dtype, attention, autocast,
-    optimizer: what peak memory is computed for. convention: whose total to state beside the MACs. Raises `ConfigError`
-    where the input is too small for a network, or two of `against` share a name.
+    optimizer, memory_backend: what peak memory is computed for. convention: whose total to state beside the MACs.
+    Raises `ConfigError` where the input is too small for a network, or two of `against` share a name.
     """
     size = height_and_width(config.image_size if image_size is None else image_size)
     if len({other.name for other in against}) < len(against):
         raise ConfigError(f"against: two networks share a name, got {', '.join(other.name for other in against)}")
     setting = MemorySetting(
-        batch_size=batch_size, dtype=dtype, attention=attention, autocast=autocast, optimizer=optimizer
+        batch_size=batch_size,
+        dtype=dtype,
+        attention=attention,
+        autocast=autocast,
+        optimizer=optimizer,
+        backend=memory_backend,
     )
     cost = network_cost(config, size, task)
     total = cost.total

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pvtsearch.analysis import training
-from pvtsearch.analysis.memory import MemorySetting, head_span, released_bytes, stage_parts
+from pvtsearch.analysis.memory import head_span, released_bytes, stage_parts
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.shapes import StageShape
 from pvtsearch.analysis.spans import Tape, sequence
 from pvtsearch.config import NetworkTask, PVTConfig
@@ -54,8 +55,9 @@ def inference_head(
     task: NetworkTask,
     setting: MemorySetting,
 ) -> Tape:
-    """The head in a forward pass: its parameters, and the scores."""
-    return Tape(head_span(config, task=task, setting=setting), throughout=params * setting.element_bytes)
+    """The head in a forward pass: its parameters, a library's workspace, and the scores."""
+    throughout = params * setting.element_bytes + setting.workspace_bytes
+    return Tape(head_span(config, task=task, setting=setting), throughout=throughout)
 
 
 def training_stage(
@@ -98,10 +100,11 @@ def training_stage(
 def training_head(
     config: PVTConfig, *, params: Number, channels: Number, grid: Grid, task: NetworkTask, setting: MemorySetting
 ) -> Tape:
-    """The head in a training step, loss included. channels, grid: of the last stage's map."""
+    """The head in a training step, loss and a library's workspace included. channels, grid: of the last stage's map."""
     tokens = grid.tokens + int(config.has_class_token(len(config.stages) - 1, task))
     tape = training.class_scores(config, channels, tokens=tokens, setting=setting)
-    return replace(tape, throughout=trained_bytes(params, training.head_tensors(config, task=task), setting))
+    trained = trained_bytes(params, training.head_tensors(config, task=task), setting)
+    return replace(tape, throughout=trained + setting.workspace_bytes)
 
 
 def trained_bytes(params: Number, tensors: Number, setting: MemorySetting) -> Number:

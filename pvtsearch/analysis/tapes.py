@@ -7,7 +7,7 @@ parameters, and what it reads.
 
 from __future__ import annotations
 
-from pvtsearch.analysis.memory import MemorySetting
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.spans import Span, Tape, allocate, passing, release, sequence
 from pvtsearch.geometry import Number
 
@@ -93,14 +93,15 @@ def linear(
 
 
 def layer_norm(channels: Number, *, tokens: Number, width: int, setting: MemorySetting, released: Number) -> Tape:
-    """A LayerNorm of tokens of `width` bytes an element, whose statistics are of its parameters' type.
+    """A LayerNorm of tokens of `width` bytes an element.
 
     released: its gradient and its input, where nothing later in the backward pass holds them.
     """
-    size, statistics = setting.batch_bytes(tokens * channels, width), setting.batch_bytes(2 * tokens)
+    size = setting.batch_bytes(tokens * channels, width)
+    kept = setting.batch_bytes(2 * tokens, setting.statistic_bytes)  # mean and deviation
     return Tape(
-        allocate(size + statistics),
-        allocate(size + setting.element_bytes * 2 * channels) + release(statistics + released),
+        allocate(size + kept),
+        allocate(size + setting.element_bytes * 2 * channels) + release(kept + released),
     )
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from pvtsearch.analysis.block_tapes import attention, mlp
-from pvtsearch.analysis.memory import MemorySetting, position
+from pvtsearch.analysis.memory import position
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.shapes import StageShape, Strided, shape_of
 from pvtsearch.analysis.spans import Span, Tape, allocate, passing, release, sequence
 from pvtsearch.analysis.tapes import convolution, first_convolution, layer_norm, linear

@@ -9,9 +9,9 @@ import typer
 
 from pvtsearch.analysis.formula import Formula
 from pvtsearch.analysis.formula import formula as formula_of
-from pvtsearch.analysis.memory import Dtype
 from pvtsearch.analysis.memory_formula import MemoryFormula
 from pvtsearch.analysis.polynomials import Polynomial
+from pvtsearch.analysis.setting import Dtype
 from pvtsearch.cli import values
 from pvtsearch.config import AttentionKernel
 from pvtsearch.serialize import load_config

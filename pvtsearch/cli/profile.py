@@ -8,11 +8,11 @@ from typing import Annotated, Literal, assert_never
 import typer
 
 from pvtsearch.analysis.conventions import MEANINGS, Convention
-from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
 from pvtsearch.analysis.metrics import METRICS
 from pvtsearch.analysis.peak import PeakMemory
 from pvtsearch.analysis.profile import PEAKS, Profile
 from pvtsearch.analysis.profile import profile as profile_of
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.cli import tables, values
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig
 from pvtsearch.errors import InputError
@@ -25,6 +25,11 @@ LABELS = {name: metric.label for name, metric in METRICS.items()}
 MEMORY_COLUMNS = ("inference, MiB", "training, MiB")
 UPDATES: dict[Optimizer, str] = {"none": "no update", "sgd": "SGD's update with momentum", "adamw": "AdamW's update"}
 
+WORKSPACES: dict[Backend, str] = {
+    "cpu": "without library workspaces",
+    "cuda": "with cuBLAS's workspace, by the kernels of a CUDA device",
+}
+
 
 def profile(
     configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="Presets or YAML files.")],
@@ -35,6 +40,7 @@ def profile(
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
     autocast: Annotated[Autocast, typer.Option(help="Lower type of mixed precision, in training.")] = "none",
     optimizer: Annotated[Optimizer, typer.Option(help="What trains, for peak memory of a training step.")] = "adamw",
+    memory_backend: Annotated[Backend, typer.Option(help="Whose kernels, for memory.")] = "cpu",
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
     convention: Annotated[Convention | None, typer.Option(help="Whose total of operations to print too.")] = None,
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
@@ -53,6 +59,7 @@ def profile(
             attention=attention,
             autocast=autocast,
             optimizer=optimizer,
+            memory_backend=memory_backend,
             against=others,
             convention=convention,
         )
@@ -94,6 +101,7 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
         "attention": first.setting.attention,
         "autocast": first.setting.autocast,
         "optimizer": first.setting.optimizer,
+        "memory_backend": first.setting.backend,
         "task": first.task,
         **({"convention": first.convention} if first.convention else {}),
         "models": [each.to_dict() for each in profiles],
@@ -212,7 +220,7 @@ def footnote(profiles: list[Profile]) -> str:
     return (
         f"{text}\nMemory is the peak of one forward pass, and of one training step: {forward_of(setting)}, backward, "
         f"{UPDATES[setting.optimizer]}. Batch {setting.batch_size}, {setting.dtype}, {setting.attention} attention; "
-        "parameters, buffers, optimizer state, input and every live tensor, without library workspaces."
+        f"parameters, buffers, optimizer state, input and every live tensor, {WORKSPACES[setting.backend]}."
     )
 
 

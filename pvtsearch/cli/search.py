@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel, ImageSize, Task
@@ -47,6 +47,7 @@ def search(
     attention: Annotated[AttentionKernel | None, typer.Option(help="How it is computed; by default fused.")] = None,
     autocast: Annotated[Autocast | None, typer.Option(help="Of a training step; by default none.")] = None,
     optimizer: Annotated[Optimizer | None, typer.Option(help="Of a training step; by default adamw.")] = None,
+    memory_backend: Annotated[Backend | None, typer.Option(help="Whose kernels; by default cpu.")] = None,
     objectives: Annotated[
         str, typer.Option(help="What to optimise: prior, macs, params, inference_memory, training_memory.")
     ] = "prior,macs",
@@ -77,6 +78,7 @@ def search(
         "attention": attention,
         "autocast": autocast,
         "optimizer": optimizer,
+        "backend": memory_backend,
     }
     circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     setting = MemorySetting(**circumstances)
@@ -101,9 +103,9 @@ def search(
     )
     if circumstances and not question.problem.costing.peaks:
         raise InputError(
-            "--batch-size, --dtype, --attention, --autocast and --optimizer are circumstances of memory, which is not "
-            "asked for: give --max-memory or --max-training-memory, or inference_memory or training_memory in --match "
-            "or --objectives"
+            "--batch-size, --dtype, --attention, --autocast, --optimizer and --memory-backend are circumstances of "
+            "memory, which is not asked for: give --max-memory or --max-training-memory, or inference_memory or "
+            "training_memory in --match or --objectives"
         )
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--storage": storage, "--study": study}

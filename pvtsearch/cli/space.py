@@ -29,8 +29,8 @@ def space(
     ] = "table",
 ) -> int:
     """How many configurations a space has, how many are within a budget, and what these cost: exact, by counting."""
-    from pvtsearch.analysis.memory import MemorySetting
     from pvtsearch.analysis.metrics import costing_with
+    from pvtsearch.analysis.setting import MemorySetting
     from pvtsearch.search.counting import take_stock
     from pvtsearch.search.draws import estimate_feasible
     from pvtsearch.search.halves import TooManyRows

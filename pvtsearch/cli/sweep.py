@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel
@@ -37,6 +37,7 @@ def sweep(
     attention: Annotated[AttentionKernel, typer.Option(help="How attention is computed, for memory.")] = "fused",
     autocast: Annotated[Autocast, typer.Option(help="Lower type of mixed precision, in training.")] = "none",
     optimizer: Annotated[Optimizer, typer.Option(help="What trains, for peak memory of a training step.")] = "adamw",
+    memory_backend: Annotated[Backend, typer.Option(help="Whose kernels, for memory.")] = "cpu",
 ) -> None:
     """Params, MACs and peak memory of every configuration of a space, or of a uniform sample, as one table."""
     from pvtsearch.serialize_space import load_space
@@ -44,7 +45,12 @@ def sweep(
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
     setting = MemorySetting(
-        batch_size=batch_size, dtype=dtype, attention=attention, autocast=autocast, optimizer=optimizer
+        batch_size=batch_size,
+        dtype=dtype,
+        attention=attention,
+        autocast=autocast,
+        optimizer=optimizer,
+        backend=memory_backend,
     )
     points = sample or loaded.size(size).legal
     if out.suffix not in SUFFIXES:

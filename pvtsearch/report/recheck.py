@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError

@@ -9,8 +9,8 @@ from typing import Any, assert_never
 from pvtsearch.accuracy.cards import Card
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.records import Certificate, SearchResult, TrialRecord
@@ -35,6 +35,7 @@ def exact_front(
     attention: AttentionKernel = "fused",
     autocast: Autocast = "none",
     optimizer: Optimizer = "adamw",
+    memory_backend: Backend = "cpu",
     extrapolate: bool = False,
     epsilon: float | str | None = None,
 ) -> SearchResult:
@@ -54,7 +55,12 @@ def exact_front(
         image_size=image_size,
         task=task,
         setting=MemorySetting(
-            batch_size=batch_size, dtype=dtype, attention=attention, autocast=autocast, optimizer=optimizer
+            batch_size=batch_size,
+            dtype=dtype,
+            attention=attention,
+            autocast=autocast,
+            optimizer=optimizer,
+            backend=memory_backend,
         ),
         extrapolate=extrapolate,
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import ASKED_AS, METRICS, analytic_cost, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, ModelConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import METRICS, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, Task, height_and_width
 from pvtsearch.cost import Budget
 from pvtsearch.errors import NothingFeasible

@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from pvtsearch.analysis.memory import Autocast, Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
@@ -42,6 +42,7 @@ def run_search(
     attention: AttentionKernel = "fused",
     autocast: Autocast = "none",
     optimizer: Optimizer = "adamw",
+    memory_backend: Backend = "cpu",
     sampler: str = DEFAULT_SAMPLER,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
@@ -53,9 +54,9 @@ def run_search(
 
     space: a `SearchSpace`, or the name or path of one. budget: limits, or a network whose cost in the metrics of match
     is the limit. image_size: a side or (height, width), by default the space's. batch_size, dtype, attention,
-    autocast, optimizer: what peak memory is computed for, where it is limited or an objective. extrapolate: use the
-    prior outside its envelope. storage: Optuna's, by default in memory; the same storage and study name go on where
-    they were left.
+    autocast, optimizer, memory_backend: what peak memory is computed for, where it is limited or an objective.
+    extrapolate: use the prior outside its envelope. storage: Optuna's, by default in memory; the same storage and study
+    name go on where they were left.
     Raises `InputError` for input that cannot be, `NothingFeasible` where no configuration is within the limits.
     """
     plan = plan_search(
@@ -66,7 +67,12 @@ def run_search(
         image_size=image_size,
         task=task,
         setting=MemorySetting(
-            batch_size=batch_size, dtype=dtype, attention=attention, autocast=autocast, optimizer=optimizer
+            batch_size=batch_size,
+            dtype=dtype,
+            attention=attention,
+            autocast=autocast,
+            optimizer=optimizer,
+            backend=memory_backend,
         ),
         sampler=sampler,
         trials=trials,

@@ -13,8 +13,8 @@ import pytest
 
 from pvtsearch.analysis.closed_form import pvt_cost
 from pvtsearch.analysis.counted import count_macs_on_meta
-from pvtsearch.analysis.memory import MemorySetting
 from pvtsearch.analysis.metrics import Costing, every_metric
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.sweep import Sweep
 from pvtsearch.models.pvt import build_pvt
 from pvtsearch.serialize import load_config
