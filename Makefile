@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install check lint test slow format search clean
+.PHONY: help install check lint test slow gpu format search clean
 
 help:
 	@echo "make search   install into .venv and search pvt_v1 under ResNet-50's budget"
 	@echo "make test     install for development and run the tests"
 	@echo "make check    format check, lint, types, import contracts, tests"
 	@echo "make slow     the tests that take minutes"
+	@echo "make gpu      predicted peak memory beside a CUDA device's, in minutes; needs torch, torchvision, numpy alone"
 
 install: $(BIN)/.dev
 
@@ -35,6 +36,9 @@ test: install
 
 slow: install
 	$(BIN)/python -m pytest -m slow
+
+gpu:
+	$(PYTHON) -m pvtsearch.device_check
 
 format: install
 	$(BIN)/ruff format .

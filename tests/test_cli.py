@@ -261,7 +261,9 @@ MALFORMED = {
     "search pvt_v1 --max-params 25M": "needs a limit on MACs",
     "search pvt_v1 --budget resnet50 --match params,memory": "memory: no metric to match, known are params, macs",
     "search tiny --max-memory 4GG": "with a unit (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB) or without, got '4GG'",
-    "search tiny --max-gmacs 1 --extrapolate --batch-size 2": "circumstances of memory, which is not asked for",
+    "search tiny --max-gmacs 1 --extrapolate --batch-size 2": "is a circumstance of memory, which is not asked for",
+    "search tiny --max-gmacs 1 --match macs": "--match names metrics of --budget, which is not given",
+    "search tiny --max-memory 1MiB --objectives macs --optimizer sgd": "a circumstance of training memory",
     "search tiny --max-memory 1MiB --batch-size 0": "batch_size must be an integer of at least 1, got 0",
     "search tiny --max-memory 1MiB --dtype float64": "'float64' is not one of",
     "search pvt_v1 --task retinanet --max-memory 1GiB --objectives macs": "inference_memory is known for",
@@ -323,7 +325,7 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
 
     monkeypatch.setattr("pvtsearch.cli.profile.load_config", interrupted)
     assert run(["profile", "pvt_small"]) == 130
-    assert capsys.readouterr().err == "pvtsearch: interrupted; the same search command goes on where it was\n"
+    assert capsys.readouterr().err == "pvtsearch: interrupted; a search goes on where it was with the same command\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pvtsearch
 HEAVY = ("torch", "torchvision", "fvcore", "optuna", "pandas", "plotly", "sqlalchemy")
 CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "analysis.closed_form", "analysis.table",
         "analysis.metrics", "analysis.conventions", "analysis.reproduction", "analysis.scaling", "analysis.formula",
-        "analysis.parts", "analysis.sweep", "analysis.memory", "analysis.training", "analysis.peak",
+        "analysis.parts", "analysis.sweep", "analysis.setting", "analysis.fused", "analysis.memory", "analysis.tapes",
+        "analysis.block_tapes", "analysis.training", "analysis.peak",
         "analysis.profile", "search.pareto", "search.problem", "search.completions",
         "search.decode", "search.exact", "search.draws")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock")

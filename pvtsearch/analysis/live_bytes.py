@@ -9,7 +9,7 @@ partial sums of fused attention), nor do those that no operator returns, as a Py
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, reduce
 from itertools import count
@@ -112,14 +112,33 @@ def bytes_of(tensors: Iterable[Tensor]) -> int:
     return sum(storages.values())
 
 
-def inference_peak_bytes(module: nn.Module, images: Tensor) -> int:
-    """Peak of one forward pass in evaluation and inference mode: parameters, buffers, input and all that is live."""
+class Ready(NamedTuple):
+    """A pass or step that can run, and the tensors that are there before and after."""
+
+    run: Callable[[], None]
+    held: Sequence[Tensor]
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of what is there."""
+        return bytes_of(self.held)
+
+
+@contextmanager
+def ready_pass(module: nn.Module, images: Tensor) -> Iterator[Ready]:
+    """A forward pass in evaluation and inference mode."""
 
     def run() -> None:
         module(images)
 
     with in_mode(module, training=False), torch.inference_mode():
-        return bytes_of((*module.parameters(), *module.buffers(), images)) + peak_bytes(run)
+        yield Ready(run, (*module.parameters(), *module.buffers(), images))
+
+
+def inference_peak_bytes(module: nn.Module, images: Tensor) -> int:
+    """Peak of one forward pass: parameters, buffers, input and all that is live."""
+    with ready_pass(module, images) as ready:
+        return ready.held_bytes + peak_bytes(ready.run)
 
 
 def loss_of(output: Tensor | list[Tensor], labels: Tensor) -> Tensor:
@@ -148,14 +167,15 @@ def autocast(name: Autocast) -> AbstractContextManager[object]:
     return nullcontext() if name == "none" else torch.autocast("cpu", dtype=getattr(torch, name))
 
 
-def training_peak_bytes(
+@contextmanager
+def ready_step(
     module: nn.Module, images: Tensor, labels: Tensor, optimizer: OptimizerName, *, lower: Autocast = "none"
-) -> int:
-    """Peak of one training step: forward and backward pass and update, with the optimizer's state already there.
+) -> Iterator[Ready]:
+    """A training step: forward and backward pass and update, with the optimizer's state already there.
 
     lower: the lower type of autocast, which is around forward pass and loss, as torch documents it.
-    labels: a class per image, which a backbone leaves alone; they count with the input. Trains the module for two
-    steps at a learning rate of 0, so only a BatchNorm's statistics move. Parameters are left without gradients.
+    labels: a class per image, which a backbone leaves alone; they count with the input. Has trained the module for one
+    step at a learning rate of 0, so only a BatchNorm's statistics move. Parameters are left without gradients.
     """
     updates = build_optimizer(optimizer, module)
     losses: list[Tensor] = []
@@ -171,10 +191,15 @@ def training_peak_bytes(
         step()
         module.zero_grad()
         losses.clear()
-        state = (
-            [] if updates is None else [leaf for leaf in tree_leaves(updates.state_dict()) if isinstance(leaf, Tensor)]
-        )
-        held = bytes_of((*module.parameters(), *module.buffers(), images, labels, *state))
-        peak = peak_bytes(step)
+        leaves = [] if updates is None else tree_leaves(updates.state_dict())
+        state = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        yield Ready(step, (*module.parameters(), *module.buffers(), images, labels, *state))
         module.zero_grad()
-    return held + peak
+
+
+def training_peak_bytes(
+    module: nn.Module, images: Tensor, labels: Tensor, optimizer: OptimizerName, *, lower: Autocast = "none"
+) -> int:
+    """Peak of one training step. Arguments as for `ready_step`."""
+    with ready_step(module, images, labels, optimizer, lower=lower) as ready:
+        return ready.held_bytes + peak_bytes(ready.run)

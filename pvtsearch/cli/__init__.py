@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
         sys.stderr.close()
         return 1
     if status == INTERRUPTED:
-        _complain("interrupted; the same search command goes on where it was", INTERRUPTED)
+        _complain("interrupted; a search goes on where it was with the same command", INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -33,7 +33,9 @@ Sampler = Literal["nsga2", "nsga3", "tpe", "random"]
 def search(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A shipped space or a YAML file.")],
     budget: Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")] = None,
-    match: Annotated[str, typer.Option(help="Metrics of --budget that are limits.")] = "params,macs",
+    match: Annotated[
+        str | None, typer.Option(help="Metrics of --budget that are limits; by default params,macs.")
+    ] = None,
     max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
     max_memory: Annotated[str | None, typer.Option(help="Limit on peak memory in inference, such as 4GiB.")] = None,
@@ -101,12 +103,7 @@ def search(
         setting=setting,
         extrapolate=extrapolate,
     )
-    if circumstances and not question.problem.costing.peaks:
-        raise InputError(
-            "--batch-size, --dtype, --attention, --autocast, --optimizer and --memory-backend are circumstances of "
-            "memory, which is not asked for: give --max-memory or --max-training-memory, or inference_memory or "
-            "training_memory in --match or --objectives"
-        )
+    check_circumstances(circumstances, question)
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--storage": storage, "--study": study}
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
@@ -126,6 +123,18 @@ def search(
                 result = tried(plan, open_study(storage_here, study or DEFAULT_STUDY, plan))
                 write_outputs(result, folder)
     print(summary(result, folder))
+
+
+def check_circumstances(given: Iterable[str], question: Question) -> None:
+    """Raise `InputError` for an option that says what memory is computed for, where no such memory is asked for."""
+    needless = [name for name in given if name not in question.problem.costing.circumstances]
+    if needless:
+        option = "--memory-backend" if needless[0] == "backend" else f"--{needless[0].replace('_', '-')}"
+        kind = "training memory" if question.problem.costing.peaks else "memory"
+        raise InputError(
+            f"{option} is a circumstance of {kind}, which is not asked for: give --max-memory or "
+            "--max-training-memory, or inference_memory or training_memory in --match or --objectives"
+        )
 
 
 def chosen_method(method: Method | None, question: Question, given: Sequence[str], epsilon: str | None) -> Method:
@@ -173,7 +182,7 @@ def file_name(name: str) -> str:
 
 def the_budget(
     budget: str | None,
-    match: str,
+    match: str | None,
     size: ImageSize,
     task: Task,
     setting: MemorySetting,
@@ -184,7 +193,7 @@ def the_budget(
     max_training_memory: str | None = None,
 ) -> Budget:
     """The limits of the options together: where two limit one metric the smaller wins."""
-    from pvtsearch.search.limits import baseline_budget
+    from pvtsearch.search.limits import DEFAULT_MATCH, baseline_budget
 
     limits = {}
     if max_params is not None:
@@ -200,9 +209,12 @@ def the_budget(
             "a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs, --max-params, --max-memory "
             "or --max-training-memory"
         )
+    if budget is None and match is not None:
+        raise BudgetError("--match names metrics of --budget, which is not given: give --budget CONFIG")
     base = Budget({}, "")
     if budget is not None:
-        base = baseline_budget(load_config(budget), size, task=task, match=values.names(match), setting=setting)
+        metrics = DEFAULT_MATCH if match is None else values.names(match)
+        base = baseline_budget(load_config(budget), size, task=task, match=metrics, setting=setting)
     return base.tightened(limits, "limits given by hand") if limits else base
 
 

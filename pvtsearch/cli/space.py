@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def space(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A shipped space or a YAML file.")],
     budget: Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")] = None,
-    match: Annotated[str, typer.Option(help="Metrics of --budget that are limits.")] = "params,macs",
+    match: Annotated[
+        str | None, typer.Option(help="Metrics of --budget that are limits; by default params,macs.")
+    ] = None,
     max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
     task: values.TaskOption = "classification",

@@ -21,7 +21,8 @@ INTRODUCTION = """
 Every #Param and GFLOPs that the two PVT papers print in these tables, beside the exact number of the closed form:
 [PVT v1](https://arxiv.org/abs/2102.12122), Tables 2 to 5 and 8 to 11, and
 [PVT v2](https://arxiv.org/abs/2106.13797), Tables 2 to 6. Written by `pvtsearch paper`; all of it is in
-[entries.csv](entries.csv) too.
+[entries.csv](entries.csv) too. PVT v1's Table 7 (Trans2Seg) is left out: the sizes of its networks are
+[not known](../../docs/decisions/0010-dense-tasks.md). Table 6 (DETR) and Table 1 print no such number.
 """
 
 RULES = """

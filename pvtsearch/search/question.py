@@ -70,7 +70,8 @@ def is_feasible(problem: Problem) -> bool:
 
 
 def _why_nothing(problem: Problem) -> str:
-    limits = ", ".join(f"{metric} <= {limit:,}" for metric, limit in problem.budget.limits.items()) or "no limits"
+    limits = ", ".join(f"{METRICS[name].asked_as} <= {limit:,}" for name, limit in problem.budget.limits.items())
+    limits = limits or "no limits"
     if problem.stage_limits and is_feasible(replace(problem, stage_limits=())):
         return (
             f"no configuration of {problem.space.name} is within {limits} and inside the prior's envelope: "
