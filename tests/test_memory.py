@@ -56,7 +56,7 @@ def closed(config: ModelConfig, image_size: ImageSize, task: Task, setting: Memo
     return inference_memory(config, image_size, task, setting).peak_bytes
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=cases(), setting=memory_settings())
 def test_a_pyramid_peaks_where_the_closed_form_says(case: Case, setting: MemorySetting) -> None:
     """Equal bytes for every legal network, input size, task, batch, dtype and kind of attention."""

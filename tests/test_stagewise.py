@@ -22,7 +22,7 @@ from pvtsearch.search.problem import Problem
 from pvtsearch.search.stagewise import solve
 from pvtsearch.serialize_space import load_space
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 NAMES = ("prior", "macs", "params", "inference_memory", "training_memory")
 objective_names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
 epsilons = st.sampled_from((Fraction(1, 1000), Fraction(1, 100), Fraction(1, 10), Fraction(1)))

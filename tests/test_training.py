@@ -52,14 +52,14 @@ def closed(config: ModelConfig, image_size: ImageSize, task: NetworkTask, settin
     return training_memory(config, image_size, task, setting).peak_bytes
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=cases(), setting=memory_settings())
 def test_a_step_of_a_pyramid_peaks_where_the_closed_form_says(case: Case, setting: MemorySetting) -> None:
     """Equal bytes for every legal network, input size, task, batch, dtype, kind of attention and optimizer."""
     assert closed(*case, setting) == observed(*case, setting)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(case=cases(), setting=autocast_settings())
 def test_a_step_under_autocast_peaks_where_the_closed_form_says(case: Case, setting: MemorySetting) -> None:
     """The same where layers compute in a lower type than that of their parameters."""
