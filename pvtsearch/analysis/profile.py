@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.conventions import Convention, stated_operations
-from pvtsearch.analysis.metrics import SUMS
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError
-
-PEAKS = {"inference_peak_bytes": inference_memory, "training_peak_bytes": training_memory}
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,17 @@ class Profile:
     against: Mapping[str, Mapping[str, float]]
     convention: Convention | None = None
     stated_operations: int | None = None
+
+    @property
+    def peaks(self) -> dict[str, PeakMemory]:
+        """Peak memory of a pass and of a step, where they are computed, by JSON name."""
+        found = {"inference_peak_bytes": self.inference, "training_peak_bytes": self.training}
+        return {name: memory for name, memory in found.items() if memory}
+
+    def over(self, other: Profile) -> dict[str, float]:
+        """Ratios of this network's totals to those of another in the same circumstances."""
+        ratios = {"params": self.params / other.params, "macs": self.macs / other.macs}
+        return ratios | {name: peak.peak_bytes / other.peaks[name].peak_bytes for name, peak in self.peaks.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of this network in `pvtsearch profile --format json`."""
@@ -96,11 +104,19 @@ def profile(
         optimizer=optimizer,
         backend=memory_backend,
     )
-    cost = network_cost(config, size, task)
+    own, *others = (_profiled(each, size, task, setting, convention) for each in (config, *against))
+    return replace(own, against={other.name: own.over(other) for other in others})
+
+
+def _profiled(
+    config: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting, convention: Convention | None
+) -> Profile:
+    """One network alone, beside no other."""
+    cost = network_cost(config, image_size, task)
     total = cost.total
     return Profile(
         name=config.name,
-        image_size=size,
+        image_size=image_size,
         task=task,
         params=total.params,
         macs=total.macs,
@@ -109,22 +125,9 @@ def profile(
         head={"params": cost.head.params, "macs": cost.head.macs},
         by_operator=total.by_operator(),
         setting=setting,
-        inference=None if is_dense(task) else inference_memory(config, size, task, setting),
-        training=None if is_dense(task) else training_memory(config, size, task, setting),
-        against={other.name: _ratios(config, other, size, task, setting) for other in against},
+        inference=None if is_dense(task) else inference_memory(config, image_size, task, setting),
+        training=None if is_dense(task) else training_memory(config, image_size, task, setting),
+        against={},
         convention=convention,
         stated_operations=None if convention is None else stated_operations(total, convention, task),
     )
-
-
-def _ratios(
-    config: ModelConfig, other: ModelConfig, image_size: ImageSize, task: Task, setting: MemorySetting
-) -> dict[str, float]:
-    own, theirs = (network_cost(each, image_size, task).total for each in (config, other))
-    ratios = {name: metric.of_layers(own) / metric.of_layers(theirs) for name, metric in SUMS.items()}
-    if is_dense(task):
-        return ratios
-    for name, memory in PEAKS.items():
-        peak, limit = (memory(each, image_size, task, setting).peak_bytes for each in (config, other))
-        ratios[name] = peak / limit
-    return ratios

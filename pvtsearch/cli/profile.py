@@ -9,8 +9,7 @@ import typer
 
 from pvtsearch.analysis.conventions import MEANINGS, Convention
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.analysis.peak import PeakMemory
-from pvtsearch.analysis.profile import PEAKS, Profile
+from pvtsearch.analysis.profile import Profile
 from pvtsearch.analysis.profile import profile as profile_of
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.cli import tables, values
@@ -118,20 +117,20 @@ def network_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
             f"{one.params:,}",
             f"{one.macs:,}",
             *([f"{one.stated_operations:,}"] if one.convention else []),
-            *(mebibytes(memory.peak_bytes) for memory in memories(one)),
+            *(mebibytes(memory.peak_bytes) for memory in one.peaks.values()),
             *(verdict(one.against[other][metric]) for other, metric in compared),
         ]
         for one in profiles
     ]
     stated = [f"by {profiles[0].convention}"] if profiles[0].convention else []
-    header = ["network", "params", "MACs", *stated, *MEMORY_COLUMNS[: len(memories(profiles[0]))], *ratios]
+    header = ["network", "params", "MACs", *stated, *MEMORY_COLUMNS[: len(profiles[0].peaks)], *ratios]
     return header, body
 
 
 def stage_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     """One row per stage and head of every network, with its shares of the totals."""
     header = ["network", "part", "params", "share", "MACs", "share"]
-    header += [title for column in MEMORY_COLUMNS[: len(memories(profiles[0]))] for title in (column, "reached in")]
+    header += [title for column in MEMORY_COLUMNS[: len(profiles[0].peaks)] for title in (column, "reached in")]
     body = [
         [
             one.name,
@@ -148,15 +147,10 @@ def stage_rows(profiles: list[Profile]) -> tuple[list[str], list[list[str]]]:
     return header, body
 
 
-def memories(one: Profile) -> list[PeakMemory]:
-    """Peak memory of a pass and of a step, where they are computed."""
-    return [memory for memory in (one.inference, one.training) if memory]
-
-
 def peaks(one: Profile) -> list[list[str]]:
     """Peak memory within every stage and the head, and what reaches it: of a pass, then of a step."""
     rows: list[list[str]] = [[] for _ in parts(one)]
-    for memory in memories(one):
+    for memory in one.peaks.values():
         for row, (part, *_) in zip(rows, parts(one), strict=True):
             highest = max((s for s in memory.stages if s.name.startswith(part)), key=lambda s: s.peak_bytes)
             direction = highest.name.removeprefix(part).strip()
@@ -188,7 +182,7 @@ def flat_row(one: Profile) -> dict[str, object]:
         row |= {f"{name}_params": params, f"{name}_macs": macs}
     if one.convention:
         row["stated_operations"] = one.stated_operations
-    row |= {name: memory.peak_bytes for name, memory in zip(PEAKS, memories(one), strict=False)}
+    row |= {name: memory.peak_bytes for name, memory in one.peaks.items()}
     row |= one.by_operator
     for other, ratios in one.against.items():
         row |= {f"{metric}_over_{other}": ratio for metric, ratio in ratios.items()}
