@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pvtsearch.search.study import StoredStudy, StudyPlan
 
 Method = Literal["exact", "optuna"]
-Sampler = Literal["nsga2", "nsga3", "tpe", "random"]
+Sampler = Literal["structured", "nsga2", "nsga3", "tpe", "random"]
 
 
 def search(

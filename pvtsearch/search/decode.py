@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -109,6 +109,16 @@ class Decoder:
                 places = places[follow.knobs[places, column] == value]
             spent = self._spend(spent, follow, place)
         return {name: point[name] for name in self.sizes}
+
+    def path(self, template: PVTConfig, rows: Sequence[int]) -> Path:
+        """The path through rows of the stages' options, of which each may follow the one before."""
+        entering, steps = self.problem.start(), list[tuple[Entering, int]]()
+        for index, row in enumerate(rows):
+            follow = self._follow(template, index, entering)
+            place = int(np.flatnonzero(follow.rows == row)[0])
+            steps.append((entering, place))
+            entering = follow.leaving[follow.branch[place]]
+        return Path(template, tuple(steps))
 
     def unseen(self, seen: Collection[PVTConfig], rng: np.random.Generator) -> dict[str, int] | None:
         """A point whose configuration is not in seen, or None where every feasible configuration is."""

@@ -14,13 +14,14 @@ from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
 from pvtsearch.records import Objective, SearchResult, TrialRecord
-from pvtsearch.search.decode import Decoded, Decoder
+from pvtsearch.search.decode import Decoded
 from pvtsearch.search.limits import DEFAULT_MATCH, DEFAULT_OBJECTIVES
 from pvtsearch.search.pareto import front_of
 from pvtsearch.search.problem import Problem
 from pvtsearch.search.question import Question, make_question, nothing_feasible
 from pvtsearch.search.results import library_versions, make_result, scores
 from pvtsearch.search.samplers import DEFAULT_SAMPLER, SAMPLERS
+from pvtsearch.search.structured import Structure
 from pvtsearch.search.study import StudyPlan, open_study, run_study
 from pvtsearch.space import SearchSpace
 
@@ -114,11 +115,11 @@ def plan_search(
 def plan_study(question: Question, *, sampler: str, trials: int, seed: int) -> StudyPlan:
     """How a question is answered by trials. Raises `NothingFeasible` where no configuration is within the limits."""
     _check(trials, seed, sampler)
-    decoder = Decoder(question.problem)
-    if not decoder.templates:
+    structure = Structure(question)
+    if not structure.decoder.templates:
         raise nothing_feasible(question.problem)
     definition = _definition(question.problem, question.objectives, sampler, seed)
-    return StudyPlan(decoder, question, _scorer(question.objectives), trials, sampler, seed, definition)
+    return StudyPlan(structure, question, _scorer(question.objectives), trials, sampler, seed, definition)
 
 
 def sum_up(

@@ -23,6 +23,7 @@ from pvtsearch.records import TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
 from pvtsearch.search.question import Question
 from pvtsearch.search.samplers import make_sampler
+from pvtsearch.search.structured import Structure
 from pvtsearch.serialize import config_from_dict, config_to_dict
 
 MAX_DRAWS = 3
@@ -37,13 +38,18 @@ Evaluate = Callable[[Decoded], dict[str, float]]
 class StudyPlan:
     """What a study evaluates and how long. `definition` is stored with it: another one may not join."""
 
-    decoder: Decoder
+    structure: Structure
     question: Question
     evaluate: Evaluate  # scores of a decoded configuration, by signal
     trials: int
     sampler: str
     seed: int
     definition: dict[str, Any]
+
+    @property
+    def decoder(self) -> Decoder:
+        """What turns points into configurations."""
+        return self.structure.decoder
 
 
 def sqlite_storage(path: Path) -> BaseStorage:
@@ -171,7 +177,7 @@ def _draw(study: StoredStudy, plan: StudyPlan, seen: set[PVTConfig]) -> tuple[Tr
     A duplicate is redrawn; after `MAX_DRAWS` of them the sampler is stuck, and an unseen configuration is taken.
     """
     for attempt in range(MAX_DRAWS):
-        study.mirror.sampler = make_sampler(plan.sampler, _seed(plan.seed, len(seen), attempt))
+        study.mirror.sampler = make_sampler(plan.sampler, plan.structure, _seed(plan.seed, len(seen), attempt))
         trial, decoded = _ask(study, plan.decoder)
         if decoded.config not in seen:
             return trial, decoded

@@ -21,12 +21,13 @@ from optuna.samplers import GPSampler
 from optuna.storages import InMemoryStorage
 
 from pvtsearch.records import Objective
-from pvtsearch.search.decode import Decoded, Decoder
+from pvtsearch.search.decode import Decoded
 from pvtsearch.search.question import Question
 from pvtsearch.search.samplers import SAMPLERS
+from pvtsearch.search.structured import Structure
 from pvtsearch.search.study import StudyPlan, open_study, run_study
 
-SAMPLERS["gp"] = lambda seed: GPSampler(seed=seed)
+SAMPLERS["gp"] = lambda _, seed: GPSampler(seed=seed)
 
 
 def trajectory(method: str, family: Family, noise: float, seed: int, trials: int, table: Path) -> list[float]:
@@ -39,7 +40,7 @@ def trajectory(method: str, family: Family, noise: float, seed: int, trials: int
         return {"accuracy": truths[-1] + hidden.noise * rng.normal()}
 
     question = Question(hidden.problem, (Objective("accuracy", "maximize"),), extrapolated=False)
-    plan = StudyPlan(Decoder(hidden.problem), question, evaluate, trials, method, seed, {})
+    plan = StudyPlan(Structure(question), question, evaluate, trials, method, seed, {})
     run_study(open_study(InMemoryStorage(), "efficiency", plan), plan)
     return truths
 
