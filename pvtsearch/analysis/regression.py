@@ -46,8 +46,8 @@ class Posterior:
     def _factor(self) -> Floats:
         """Cholesky factor of the values' covariance, (N, N)."""
         covariance = (self.features * self._widths) @ self.features.T
-        factor: Floats = np.linalg.cholesky(covariance + self.variances[NOISE] * np.eye(len(self.features)))
-        return factor
+        noise = self.variances[NOISE] * np.eye(len(self.features))
+        return np.asarray(np.linalg.cholesky(covariance + noise), dtype=np.float64)
 
     def _solved(self, right: Floats) -> Floats:
         solved: Floats = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, right))
@@ -68,13 +68,15 @@ class Posterior:
 
     def mean(self, features: Floats) -> Floats:
         """Expected values without noise, (M,), of features (M, D)."""
-        return self.offset + features @ self.weights
+        means: Floats = self.offset + features @ self.weights
+        return means
 
     def deviation(self, features: Floats) -> Floats:
         """Standard deviations of values without noise, (M,), of features (M, D)."""
         across = np.linalg.solve(self._factor, (self.features * self._widths) @ features.T)
-        variance = (features**2 * self._widths).sum(axis=1) - (across**2).sum(axis=0)
-        return self.scale * np.sqrt(np.maximum(variance, 0.0))
+        variance: Floats = (features**2 * self._widths).sum(axis=1) - (across**2).sum(axis=0)
+        deviations: Floats = self.scale * np.sqrt(np.maximum(variance, 0.0))
+        return deviations
 
 
 def fit(features: Floats, values: Floats, groups: Sequence[str], expected: Mapping[str, float]) -> Posterior:

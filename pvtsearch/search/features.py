@@ -85,7 +85,7 @@ class Features:
 
     def of(self, networks: Sequence[Edges]) -> Floats:
         """Features of networks, shape (N, D)."""
-        edges = np.array(networks, dtype=np.int64).reshape(len(networks), -1)
+        edges = np.array(networks, dtype=np.int64).reshape(len(networks), len(self.stages))
         rows = [layer.rows[edges[:, index]] for index, layer in enumerate(self.lattice.layers)]
         roots = self.lattice.layers[0].leaving[edges[:, 0]]
         score = sum(stage.score[row] for stage, row in zip(self.stages, rows, strict=True))
@@ -93,7 +93,10 @@ class Features:
         linear = [stage.linear[row] for stage, row in zip(self.stages, rows, strict=True)]
         width = [stage.width[row] for stage, row in zip(self.stages, rows, strict=True)]
         entering = [before[:, None] * knobs for before, knobs in zip(width, linear[1:], strict=False)]
-        across = [(a[:, :, None] * b[:, None]).reshape(len(rows[0]), -1) for a, b in combinations(linear, 2)]
+        across = [
+            (a[:, :, None] * b[:, None]).reshape(len(networks), a.shape[1] * b.shape[1])
+            for a, b in combinations(linear, 2)
+        ]
         parts = np.eye(len(self.lattice.roots))[roots]
         columns = np.concatenate([np.reshape(score, (-1, 1)), parts, *own, *entering, *across], axis=1)
         return columns * self._scale - self._shift
