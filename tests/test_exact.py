@@ -177,6 +177,8 @@ def test_options_of_trials_choose_trials(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads((tmp_path / "summary.json").read_text())["method"] == "optuna"
     for options, problem in (
         (["--method", "exact", "--sampler", "tpe"], "--sampler goes with --method optuna"),
+        (["--method", "exact", "--seed", "0"], "--seed goes with --method optuna: the exact search makes no trials"),
+        (["--seed", "1", "--epsilon", "0.1"], "--epsilon goes with --method exact, and without options of trials"),
         (["--trials", "3", "--epsilon", "0.1"], "--epsilon goes with --method exact"),
         (["--epsilon", "7"], "epsilon must be a number from 0.001 to 1, got 7"),
     ):
