@@ -16,13 +16,14 @@ from pvtsearch.report.axes import axis_layout, axis_range, axis_title, limit_sha
 from pvtsearch.report.quantities import Quantity, exact, label
 from pvtsearch.report.rows import LandmarkRow, NetworkRow, PartRow, ReportRows, StageRow
 
-BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#8a929c"
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8a929c"
 STAGE_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
 MONOSPACE = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-TRIALS, FRONT, LANDMARKS, BOTTOM_TICKS, SIDE_TICKS = range(5)
+TRIALS, FRONT, LANDMARKS, BOTTOM_TICKS, SIDE_TICKS, EXACT = range(6)
 TICK_LEVELS = 3
 MAX_SVG_POINTS = 2000
+_AT_ONE = {"x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1}
 
 
 def front_figure(rows: ReportRows) -> go.Figure:
@@ -30,7 +31,7 @@ def front_figure(rows: ReportRows) -> go.Figure:
     pairs = list(itertools.permutations(rows.quantities, 2))
     views = {f"{x.name}|{y.name}": front_view(rows, x, y) for x, y in pairs}
     first = foremost_pair(rows)
-    figure = go.Figure([_trials(rows), _front(rows), *_landmark_traces()], layout=_layout())
+    figure = go.Figure([_trials(rows), _front(rows), *_landmark_traces(), _exact(rows)], layout=_layout())
     figure.update_layout(
         height=540,
         meta={"views": views, "first": first, "quantities": [[q.name, q.title] for q in rows.quantities]},
@@ -66,14 +67,23 @@ def front_view(rows: ReportRows, x: Quantity, y: Quantity) -> dict[str, Any]:
     """What changes with the axes: which columns are drawn, the line of the front, landmarks, budget and ranges."""
     networks = (*rows.front, *rows.trials)
     across, up = (
-        axis_range([n.values[q.name] for n in networks], _known(rows.landmarks, q.name), q.limit) for q in (x, y)
+        axis_range(
+            [v[q.name] for v in (*(n.values for n in networks), *rows.exact) if q.name in v],
+            _known(rows.landmarks, q.name),
+            q.limit,
+        )
+        for q in (x, y)
     )
     shapes, annotations = limit_shapes(x, y, across, up)
     names = [q.name for q in rows.quantities]
     return {
         "x": names.index(x.name),
         "y": names.index(y.name),
-        "traces": {str(FRONT): front_line(rows, x.name, y.name), **landmark_places(rows.landmarks, x.name, y.name)},
+        "traces": {
+            str(FRONT): front_line(rows, x.name, y.name),
+            str(EXACT): exact_line(rows, x.name, y.name),
+            **landmark_places(rows.landmarks, x.name, y.name),
+        },
         "layout": {
             "xaxis": axis_layout(x, across),
             "yaxis": axis_layout(y, up),
@@ -88,16 +98,25 @@ def _known(landmarks: Sequence[LandmarkRow], name: str) -> list[float]:
 
 
 def front_line(rows: ReportRows, x: str, y: str) -> dict[str, Any]:
-    """A staircase where the axes are the two objectives: what is reached at a cost stays reached until the next step.
-
-    On other axes, and with more objectives, the front is no line.
-    """
+    """A staircase where the axes are the two objectives; elsewhere, and with more objectives, a front is no line."""
     if {x, y} != rows.objectives.keys():
         return {"mode": "markers"}
-    columns = [network.values[x] for network in _in_order(rows)]
-    ascending = columns == sorted(columns)
-    flat_first = ascending == (rows.objectives[x] == "minimize")
-    return {"mode": "lines+markers", "line": {"shape": "hv" if flat_first else "vh", "width": 1.5, "color": BLUE}}
+    shape = staircase(rows, x, [network.values[x] for network in _in_order(rows)])
+    return {"mode": "lines+markers", "line": {"shape": shape, "width": 1.5, "color": BLUE}}
+
+
+def exact_line(rows: ReportRows, x: str, y: str) -> dict[str, Any]:
+    """The exact front beside the trials: a staircase where the axes are the two objectives, nothing elsewhere."""
+    points = rows.exact if {x, y} == rows.objectives.keys() else ()
+    across = [point[x] for point in points]
+    return {"x": across, "y": [point[y] for point in points], "line": {"shape": staircase(rows, x, across)}}
+
+
+def staircase(rows: ReportRows, x: str, columns: Sequence[float]) -> str:
+    """The shape of a front's line: what is reached at a cost stays reached until the next step."""
+    ascending = list(columns) == sorted(columns)
+    flat_first = ascending == (rows.objectives.get(x) == "minimize")
+    return "hv" if flat_first else "vh"
 
 
 def _in_order(rows: ReportRows) -> list[NetworkRow]:
@@ -167,6 +186,18 @@ def _front(rows: ReportRows) -> go.Scatter | go.Scattergl:
         text=[stage_table(network.stages) for network in networks],
         hovertemplate=_hover(rows, f"<b>%{{customdata[{len(rows.quantities) + 1}]}}</b>"),
         showlegend=bool(networks),
+    )
+
+
+def _exact(rows: ReportRows) -> go.Scatter:
+    """A thin line; its places and shape are of a view. The marker is the legend's."""
+    return go.Scatter(
+        name="exact front",
+        mode="lines",
+        line={"width": 1, "color": PURPLE},
+        marker={"symbol": "line-ew", "color": PURPLE},
+        hovertemplate="exact front<br>%{x:,}<br>%{y:,}<extra></extra>",
+        showlegend=bool(rows.exact) and len(rows.objectives) == 2,
     )
 
 
@@ -244,6 +275,25 @@ def _stacked(rows: Sequence[PartRow], values: Sequence[int], title: str) -> go.F
     )
 
 
+def progress_figure(rows: ReportRows) -> go.Figure:
+    """The share of the exact front's hypervolume over the networks evaluated; nothing where it is not known."""
+    reached = go.Scatter(
+        x=[row.evaluated for row in rows.progress],
+        y=[row.share for row in rows.progress],
+        mode="lines",
+        line={"shape": "hv", "width": 2, "color": BLUE},
+        hovertemplate="%{x:,} evaluated<br>%{y:.2%} of the exact front<extra></extra>",
+        showlegend=False,
+    )
+    return go.Figure([reached], layout=_layout()).update_layout(
+        height=280,
+        xaxis={**axis_title("Networks evaluated"), "rangemode": "tozero", "tickformat": ","},
+        yaxis={**axis_title("Share of the exact front"), "range": [0, 1.04], "tickformat": ".0%", "nticks": 6},
+        shapes=[{"type": "line", **_AT_ONE, "line": {"dash": "dash", "width": 1.5, "color": PURPLE}, "layer": "below"}],
+        margin={"l": 70, "r": 24, "t": 16, "b": 52},
+    )
+
+
 def _layout() -> go.Layout:
     """What figures share: no background, so that the page's light or dark one is theirs."""
     axis = {"gridcolor": "rgba(128,128,128,0.2)", "zeroline": False, "linecolor": "rgba(128,128,128,0.6)"}
@@ -260,6 +310,7 @@ def _layout() -> go.Layout:
 
 FIGURES: dict[str, Callable[[ReportRows], go.Figure]] = {
     "front": front_figure,
+    "progress": progress_figure,
     "params_by_stage": params_figure,
     "macs_by_stage": macs_figure,
 }
