@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from results import search_result
+from results import compared_result, search_result
 
 from pvtsearch.cost import Budget
 from pvtsearch.records import Objective, TrialRecord
 from pvtsearch.report.axes import axis_range, limit_shapes
-from pvtsearch.report.figures import BOTTOM_TICKS, FIGURES, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
+from pvtsearch.report.figures import BOTTOM_TICKS, EXACT, FIGURES, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
 from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.rows import ReportRows, report_rows
 
@@ -74,6 +74,28 @@ def test_the_front_is_a_staircase_of_what_is_reached(
     for pair, shape in shapes.items():
         assert front_line(turned, *pair.split("|"))["line"]["shape"] == shape
     assert front_line(turned, "params", "prior") == {"mode": "markers"}
+
+
+def test_the_exact_front_is_a_line_on_the_two_objectives_alone() -> None:
+    """It has the front's shape and all of its own points, inside the axes; elsewhere, and without it, there is none."""
+    rows = report_rows(compared_result(60))
+    views = FIGURES["front"](rows).layout.meta["views"]
+    line = views["macs|prior"]["traces"][str(EXACT)]
+    assert line["x"] == [point["macs"] for point in rows.exact]
+    assert line["y"] == [point["prior"] for point in rows.exact]
+    assert line["line"]["shape"] == views["macs|prior"]["traces"][str(FRONT)]["line"]["shape"]
+    assert views["macs|prior"]["layout"]["yaxis"]["range"][1] > max(line["y"])
+    assert views["macs|params"]["traces"][str(EXACT)]["x"] == []
+    alone = FIGURES["front"](report_rows(search_result(60)))
+    assert not alone.data[EXACT].x
+    assert not alone.data[EXACT].showlegend
+
+
+def test_progress_is_drawn_from_its_rows() -> None:
+    """A step at every rise of the share."""
+    rows = report_rows(compared_result(60))
+    (line,) = FIGURES["progress"](rows).data
+    assert list(zip(line.x, line.y, strict=True)) == [(row.evaluated, row.share) for row in rows.progress]
 
 
 def test_three_objectives_make_no_line() -> None:

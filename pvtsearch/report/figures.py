@@ -288,7 +288,13 @@ def progress_figure(rows: ReportRows) -> go.Figure:
     return go.Figure([reached], layout=_layout()).update_layout(
         height=280,
         xaxis={**axis_title("Networks evaluated"), "rangemode": "tozero", "tickformat": ","},
-        yaxis={**axis_title("Share of the exact front"), "range": [0, 1.04], "tickformat": ".0%", "nticks": 6},
+        yaxis={
+            **axis_title("Share of the exact front"),
+            "range": [0, 1.04],
+            "tickformat": ".0%",
+            "nticks": 6,
+            "ticklabelstandoff": 6,
+        },
         shapes=[{"type": "line", **_AT_ONE, "line": {"dash": "dash", "width": 1.5, "color": PURPLE}, "layer": "below"}],
         margin={"l": 70, "r": 24, "t": 16, "b": 52},
     )

@@ -78,10 +78,16 @@ def _inside(result: SearchResult) -> str:
 
 def _unbeaten(result: SearchResult) -> str:
     """That nothing beats the front, with one objective and with several."""
-    if len(result.objectives) > 1:
-        return "Any that is better than a network of this front in one objective is worse than it in another."
-    best = result.objectives[0]
-    return f"None is {'higher' if best.direction == 'maximize' else 'lower'} in {noun(best.name)}."
+    match result.objectives:
+        case [best]:
+            return f"None is {'higher' if best.direction == 'maximize' else 'lower'} in {noun(best.name)}."
+        case [one, other]:
+            better = (
+                f"Any that is better in {noun(one.name)} than a network of this front is worse in {noun(other.name)}"
+            )
+            return f"{better}, and the other way round."
+        case _:
+            return "Any that is better than a network of this front in one objective is worse than it in another."
 
 
 def _ties_in_words(ties: int, points: int) -> str:
