@@ -10,7 +10,8 @@ from results import compared_result, search_result
 from pvtsearch.cost import Budget
 from pvtsearch.records import Objective, TrialRecord
 from pvtsearch.report.axes import axis_range, limit_shapes
-from pvtsearch.report.figures import BOTTOM_TICKS, EXACT, FIGURES, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
+from pvtsearch.report.figures import FIGURES
+from pvtsearch.report.front_figure import BOTTOM_TICKS, EXACT, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
 from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.rows import ReportRows, report_rows
 
