@@ -107,6 +107,32 @@ def test_three_objectives_make_no_line() -> None:
     assert front_line(rows, "macs", "prior") == {"mode": "markers"}
 
 
+def test_a_front_is_seen_beside_its_peers() -> None:
+    """Published networks just outside what was found are inside the axes; far ones do not squeeze it into a corner."""
+    result = search_result(60)
+    best = max(result.front, key=lambda record: record.scores["prior"])
+    few = dataclasses.replace(result, records=(best, result.front[0]), front=(best, result.front[0]))
+    rows = report_rows(few)
+    layout = FIGURES["front"](rows).layout.meta["views"]["macs|prior"]["layout"]
+    drawn = {
+        row.name
+        for row in rows.landmarks
+        if all(
+            layout[axis]["range"][0] < row.values.get(name, -1) < layout[axis]["range"][1]
+            for axis, name in (("xaxis", "macs"), ("yaxis", "prior"))
+        )
+    }
+    values = [row.values for row in rows.front]
+    spans = {name: sorted(value[name] for value in values) for name in ("macs", "prior")}
+    for row in rows.landmarks:
+        near = all(
+            low - (high - low) / 2 <= row.values.get(name, -1e99) <= high + (high - low) / 2
+            for name, (low, high) in spans.items()
+        )
+        assert not near or row.name in drawn
+    assert "pvt_large" not in drawn
+
+
 def test_a_limit_is_a_line_with_shade_beyond() -> None:
     """The budget's line stands at its limit, and the shade begins there."""
     span = axis_range([1.0, 9.0], [], 10)
