@@ -48,12 +48,33 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How near a search by trials came to the exact front of the same question.
+
+    `share` is of hypervolume, measured from `reference`. `factor` 1.03: every configuration within the limits is at
+    most 1.03 times better than some evaluated one, in every objective at once.
+    """
+
+    reference: Mapping[str, float]  # by objective
+    exact: tuple[TrialRecord, ...]  # the exact front, one record per point
+    found: int  # of its points, how many were evaluated
+    factor: float
+    history: tuple[tuple[int, float], ...]  # after how many trials the share rose, and to what
+
+    @property
+    def share(self) -> float:
+        """The hypervolume of the front of all trials over that of the exact front."""
+        return self.history[-1][1] if self.history else 0.0
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """A finished search: everything its files and its report are made of.
 
     `front` is the non-dominated part of `records`. `space_size` counts legal, distinct configurations. `memory` is what
     peak memory was computed for (batch size, dtype, attention), where it was.
-    `sampler` and `seed` are of a search by trials, `certificate` of an exact one.
+    `sampler`, `seed` and, where the exact front is known, `quality` are of a search by trials, `certificate` of an
+    exact one.
     `circumstances` holds what describes the run and enters no computation (command, versions, dropped points …).
     """
 
@@ -72,3 +93,4 @@ class SearchResult:
     circumstances: Mapping[str, Any]
     memory: Mapping[str, Any] | None = None
     certificate: Certificate | None = None
+    quality: Quality | None = None

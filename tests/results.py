@@ -12,6 +12,7 @@ from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.config import PVTConfig, SpatialReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.records import Objective, SearchResult, TrialRecord
+from pvtsearch.search.quality import quality_of
 
 PRIOR_AND_MACS = (Objective("prior", "maximize"), Objective("macs", "minimize"))
 RESNET50 = Budget({"params": 25_557_032, "macs": 4_089_184_256}, source="resnet50")
@@ -81,6 +82,13 @@ def result_of(configs: Iterable[PVTConfig], *, budget: Budget = RESNET50, trials
 def search_result(trials: int) -> SearchResult:
     """A result with this many trials, all of them within the budget of ResNet-50."""
     return result_of(pyramids(), trials=trials)
+
+
+@functools.cache
+def compared_result(trials: int) -> SearchResult:
+    """A result with this many trials and the front of ten times as many in the place of the exact one."""
+    result, more = search_result(trials), search_result(10 * trials)
+    return dataclasses.replace(result, quality=quality_of(result.records, more.front, result.objectives, result.budget))
 
 
 def renamed(result: SearchResult, name: str) -> SearchResult:

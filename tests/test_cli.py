@@ -157,7 +157,7 @@ SEARCH = ["search", "tiny", "--max-gmacs", "0.012", "--extrapolate", "--trials",
 
 def test_search_writes_every_documented_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """front.csv, front/*.yaml, trials.csv, summary.json and report.html agree with each other and with the profile."""
-    answer(capsys, *SEARCH, "--out", str(tmp_path))
+    out = answer(capsys, *SEARCH, "--out", str(tmp_path))
     summary = json.loads((tmp_path / "summary.json").read_text())
     trials = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
     front = list(csv.DictReader((tmp_path / "front.csv").read_text().splitlines()))
@@ -167,6 +167,12 @@ def test_search_writes_every_documented_file(capsys: pytest.CaptureFixture[str],
     assert summary["budget"]["limits"] == {"macs": 12_000_000}
     assert summary["size"] == 8192
     assert summary["extrapolated"] is True
+    quality = summary["quality"]
+    assert list(quality) == ["hypervolume_share", "reference", "factor", "found", "exact_front_size"]
+    assert quality["reference"] == {"prior": 0, "macs": 12_000_001}
+    assert 0 < quality["hypervolume_share"] < 1 < quality["factor"]
+    assert f"the same question has {quality['exact_front_size']} Pareto-best points: the evaluated networks hold" in out
+    assert "of the exact front's hypervolume, measured from prior 0 and the limit of 12.00 M MACs." in out
     for row in front:
         path = tmp_path / "front" / f"{row['name']}.yaml"
         assert dump_config(load_config(path)) == path.read_text()  # type: ignore[arg-type]
@@ -209,6 +215,18 @@ def test_of_two_limits_on_memory_the_smaller_wins(capsys: pytest.CaptureFixture[
                limit, "--trials", "3", "--objectives", "macs", "--out", str(out))  # fmt: skip
         limits = json.loads((out / "summary.json").read_text())["budget"]["limits"]
         assert limits == {"macs": 4_089_184_256, "inference_peak_bytes": expected}
+
+
+def test_why_there_is_no_distance_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the exact front needs too much, the search ends well without it, and says so in every place."""
+    monkeypatch.setattr("pvtsearch.search.stagewise.solve.__kwdefaults__", {"most": 5})
+    out = answer(capsys, *SEARCH, "--out", str(tmp_path))
+    reason = "the exact front needs more than 5 partial networks of 1 stages"
+    assert f"Not compared with the exact front: {reason}.\n" in out
+    assert json.loads((tmp_path / "summary.json").read_text())["not_compared"] == reason
+    assert f"Not compared with the exact front: {reason}." in (tmp_path / "report.html").read_text()
 
 
 def test_the_same_command_gives_the_same_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

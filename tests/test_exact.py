@@ -127,7 +127,7 @@ def test_the_command_is_exact_by_default_and_repeats_itself(tmp_path: Path, caps
     first = files(tmp_path)
     assert run([*SEARCH, "--out", str(tmp_path)]) == 0
     assert files(tmp_path) == first
-    assert "were taken into account, none by sampling" in capsys.readouterr().out
+    assert "This is proven, not sampled: each of the" in capsys.readouterr().out
     summary = json.loads(first["summary.json"])
     feasible = everything_within(Problem(load_space("tiny"), (64, 64), budget=LIMITS))
     assert (summary["method"], summary["feasible"]) == ("exact", len(feasible))
@@ -137,7 +137,7 @@ def test_the_command_is_exact_by_default_and_repeats_itself(tmp_path: Path, caps
     assert not {"sampler", "seed", "trials", "epsilon"} & summary.keys()
     points = [(-int(row["prior"]), int(row["macs"])) for row in front]
     assert [int(row["ties"]) for row in front] == [[f[:2] for f in feasible].count(point) for point in points]
-    assert b'<p id="certificate">All ' in first["report.html"]
+    assert b'<p class="claim">This is proven, not sampled: ' in first["report.html"]
     assert recheck(tmp_path).networks == len(front)
     assert run(["verify", "--front", str(tmp_path)]) == 0
     assert f"{len(front)} networks of {tmp_path} costed anew, 0 differences." in capsys.readouterr().out
@@ -177,6 +177,8 @@ def test_options_of_trials_choose_trials(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads((tmp_path / "summary.json").read_text())["method"] == "optuna"
     for options, problem in (
         (["--method", "exact", "--sampler", "tpe"], "--sampler goes with --method optuna"),
+        (["--method", "exact", "--seed", "0"], "--seed goes with --method optuna: the exact search makes no trials"),
+        (["--seed", "1", "--epsilon", "0.1"], "--epsilon goes with --method exact, and without options of trials"),
         (["--trials", "3", "--epsilon", "0.1"], "--epsilon goes with --method exact"),
         (["--epsilon", "7"], "epsilon must be a number from 0.001 to 1, got 7"),
     ):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from results import search_result
+from results import compared_result, search_result
 
 from pvtsearch.cost import Budget
 from pvtsearch.records import Objective, TrialRecord
 from pvtsearch.report.axes import axis_range, limit_shapes
-from pvtsearch.report.figures import BOTTOM_TICKS, FIGURES, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
+from pvtsearch.report.figures import FIGURES
+from pvtsearch.report.front_figure import BOTTOM_TICKS, EXACT, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
 from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.rows import ReportRows, report_rows
 
@@ -76,12 +77,60 @@ def test_the_front_is_a_staircase_of_what_is_reached(
     assert front_line(turned, "params", "prior") == {"mode": "markers"}
 
 
+def test_the_exact_front_is_a_line_on_the_two_objectives_alone() -> None:
+    """It has the front's shape and all of its own points, inside the axes; elsewhere, and without it, there is none."""
+    rows = report_rows(compared_result(60))
+    views = FIGURES["front"](rows).layout.meta["views"]
+    line = views["macs|prior"]["traces"][str(EXACT)]
+    assert line["x"] == [point["macs"] for point in rows.exact]
+    assert line["y"] == [point["prior"] for point in rows.exact]
+    assert line["line"]["shape"] == views["macs|prior"]["traces"][str(FRONT)]["line"]["shape"]
+    assert views["macs|prior"]["layout"]["yaxis"]["range"][1] > max(line["y"])
+    assert views["macs|params"]["traces"][str(EXACT)]["x"] == []
+    alone = FIGURES["front"](report_rows(search_result(60)))
+    assert not alone.data[EXACT].x
+    assert not alone.data[EXACT].showlegend
+
+
+def test_progress_is_drawn_from_its_rows() -> None:
+    """A step at every rise of the share."""
+    rows = report_rows(compared_result(60))
+    (line,) = FIGURES["progress"](rows).data
+    assert list(zip(line.x, line.y, strict=True)) == [(row.evaluated, row.share) for row in rows.progress]
+
+
 def test_three_objectives_make_no_line() -> None:
     """A front of three objectives is a cloud on any two of them."""
     result = search_result(30)
     three = dataclasses.replace(result, objectives=(*result.objectives, Objective("params", "minimize")))
     rows = report_rows(three)
     assert front_line(rows, "macs", "prior") == {"mode": "markers"}
+
+
+def test_a_front_is_seen_beside_its_peers() -> None:
+    """Published networks just outside what was found are inside the axes; far ones do not squeeze it into a corner."""
+    result = search_result(60)
+    best = max(result.front, key=lambda record: record.scores["prior"])
+    few = dataclasses.replace(result, records=(best, result.front[0]), front=(best, result.front[0]))
+    rows = report_rows(few)
+    layout = FIGURES["front"](rows).layout.meta["views"]["macs|prior"]["layout"]
+    drawn = {
+        row.name
+        for row in rows.landmarks
+        if all(
+            layout[axis]["range"][0] < row.values.get(name, -1) < layout[axis]["range"][1]
+            for axis, name in (("xaxis", "macs"), ("yaxis", "prior"))
+        )
+    }
+    values = [row.values for row in rows.front]
+    spans = {name: sorted(value[name] for value in values) for name in ("macs", "prior")}
+    for row in rows.landmarks:
+        near = all(
+            low - (high - low) / 2 <= row.values.get(name, -1e99) <= high + (high - low) / 2
+            for name, (low, high) in spans.items()
+        )
+        assert not near or row.name in drawn
+    assert "pvt_large" not in drawn
 
 
 def test_a_limit_is_a_line_with_shade_beyond() -> None:

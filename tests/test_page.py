@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from results import renamed, search_result
+from results import compared_result, renamed, search_result
 
 from pvtsearch.errors import InputError
 from pvtsearch.records import Objective, SearchResult
 from pvtsearch.report.page import MAX_TABLE_ROWS, evenly, packed, report_html, script_json, write_report
+from pvtsearch.report.rows import progress_rows
+from pvtsearch.report.wording import quality_in_words
 from pvtsearch.serialize import dump_config
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -278,6 +280,21 @@ def test_where_nothing_copies_the_text_is_shown(browser: Any, report: Path, resu
 def test_a_phone_is_wide_enough(browser: Any, tmp_path: Path, trials: int, scheme: str) -> None:
     """At 390 pixels nothing but tables in their own box is wider than the screen, whatever the front holds."""
     opened = Visit(browser, written(search_result(trials), tmp_path / "r.html"), width=390, scheme=scheme)
+    assert opened.overflow() <= 0
+    assert opened.complaints == []
+    opened.page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_the_distance_to_the_exact_front_is_seen(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
+    """Said above the figures, drawn as a line in the first and over the trials in the second, on a phone too."""
+    result = compared_result(60)
+    assert result.quality is not None
+    opened = Visit(browser, written(result, tmp_path / "r.html"), width=width, scheme=scheme)
+    assert opened.page.locator("header .claim").inner_text() == quality_in_words(result)
+    assert opened.page.locator(".legend button", has_text="exact front").count() == 1
+    assert opened.drawn()["figure-progress"] == len(progress_rows(result))
+    assert opened.page.evaluate("document.getElementById('figure-front').data[5].x.length") == len(result.quality.exact)
     assert opened.overflow() <= 0
     assert opened.complaints == []
     opened.page.close()

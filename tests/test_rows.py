@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from results import PRIOR_AND_MACS, RESNET50, pyramid, result_of, search_result
+from results import PRIOR_AND_MACS, RESNET50, compared_result, pyramid, result_of, search_result
 
 from pvtsearch.accuracy.prior import CARD
 from pvtsearch.analysis.baselines import network_cost
@@ -15,23 +15,26 @@ from pvtsearch.config import PooledReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
 from pvtsearch.presets import PRESETS
-from pvtsearch.records import Objective
+from pvtsearch.records import Certificate, Objective, Quality, SearchResult
 from pvtsearch.report.quantities import Quantity, exact_with_unit, magnitude, percent, readable
 from pvtsearch.report.rows import (
     NetworkRow,
     PartRow,
+    ProgressRow,
     StageRow,
     breakdown_rows,
     cards,
     chosen,
+    exact_rows,
     front_rows,
     landmark_rows,
+    progress_rows,
     quantities,
     report_rows,
     stage_row,
     trial_rows,
 )
-from pvtsearch.report.wording import FactRow, fact_rows, headline
+from pvtsearch.report.wording import FactRow, certificate_in_words, fact_rows, headline, quality_in_words
 
 SMALL = pyramid((64, 128, 320, 512), (3, 4, 6, 3), (8, 8, 4, 4))
 TINY = pyramid((64, 128, 320, 512), (2, 2, 2, 2), (8, 8, 4, 4))
@@ -176,6 +179,112 @@ def test_the_facts_say_how_it_was_made() -> None:
         assert fact in facts
     bare = dataclasses.replace(result, sampler="", budget=Budget(), objectives=PRIOR_AND_MACS)
     assert {"Sampler", "Source of the budget"}.isdisjoint(fact.label for fact in fact_rows(bare))
+
+
+def test_the_way_to_the_exact_front_is_rows() -> None:
+    """From nothing, through every rise of the share, to the last trial; and the exact front's points in its order."""
+    result = compared_result(60)
+    assert result.quality is not None
+    rows = progress_rows(result)
+    assert rows[0] == ProgressRow(0, 0.0)
+    assert rows[-1] == ProgressRow(60, result.quality.share)
+    assert {(row.evaluated, row.share) for row in rows[1:]} >= set(result.quality.history)
+    points = exact_rows(result)
+    assert points == tuple({"prior": r.scores["prior"], "macs": r.cost["macs"]} for r in result.quality.exact)
+    assert (progress_rows(search_result(60)), exact_rows(search_result(60))) == ((), ())
+
+
+def near(found: int, *, prior_alone: bool = False, limits: bool = True) -> SearchResult:
+    """A result of one trial beside an exact front of two points, or of one with a single objective."""
+    result = result_of([SMALL], budget=RESNET50 if limits else LOOSE)
+    if prior_alone:
+        quality = Quality({"prior": 0}, result.records, found, 1.25, ((1, 0.8),))
+        return dataclasses.replace(result, quality=quality, objectives=PRIOR_AND_MACS[:1])
+    quality = Quality({"prior": 0, "macs": 8 * 10**9}, result.records * 2, found, 1.0311, ((1, 0.9999),))
+    return dataclasses.replace(result, quality=quality)
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (
+            near(1),
+            "Solved exactly, the same question has 2 Pareto-best points: the evaluated networks hold 1 of them and "
+            "reach 99.9 % of the exact front's hypervolume, measured from prior 0 and the limit of 4.09 G MACs. "
+            "Every network within the limits is at most a factor of 1.032 better than some evaluated one, in every "
+            "objective at once.",
+        ),
+        (
+            near(0, limits=False),
+            "Solved exactly, the same question has 2 Pareto-best points: the evaluated networks hold none of them "
+            "and reach 99.9 % of the exact front's hypervolume, measured from prior 0 and 8.00 G MACs (twice the "
+            "most on the exact front). Every network within the limits is at most a factor of 1.032 better than some "
+            "evaluated one, in every objective at once.",
+        ),
+        (
+            near(2),
+            "Solved exactly, the same question has 2 Pareto-best points: the search found all of them. Nothing within "
+            "the limits is better.",
+        ),
+        (
+            near(0, prior_alone=True),
+            "Solved exactly, the same question has the answer prior 4,160: a factor of 1.250 better than the best "
+            "evaluated network, which comes 80.0 % of the way to it from prior 0.",
+        ),
+        (
+            near(1, prior_alone=True),
+            "Solved exactly, the same question has the answer prior 4,160: the search found it. Nothing within the "
+            "limits is better.",
+        ),
+        (search_result(3), ""),
+    ],
+)
+def test_the_distance_in_words(result: SearchResult, words: str) -> None:
+    """What is known of the distance, never rounded to more than was reached."""
+    assert quality_in_words(result) == words
+
+
+@pytest.mark.parametrize(
+    ("objectives", "certificate", "words"),
+    [
+        (
+            PRIOR_AND_MACS,
+            Certificate(1200, (2, 5), None),
+            "This is proven, not sampled: each of the 1,200 networks within the limits was taken into account. Any "
+            "that is better in prior than a network of this front is worse in MACs, and the other way round. 7 "
+            "networks reach these 2 points: of those that tie, the one whose head dims are nearest 64 is shown.",
+        ),
+        (
+            (*PRIOR_AND_MACS, Objective("params", "minimize")),
+            Certificate(None, (1, 1), None),
+            "This is proven, not sampled: every network within the limits was taken into account. Any that is better "
+            "than a network of this front in one objective is worse than it in another. No two networks of the "
+            "front tie.",
+        ),
+        (
+            (Objective("params", "minimize"),),
+            Certificate(None, (), "0.05"),
+            "This is proven, not sampled: every network within the limits was taken into account. Each is at most a "
+            "factor of 1.05 better than some network of this front, in every objective at once.",
+        ),
+    ],
+)
+def test_the_certificate_in_words(objectives: tuple[Objective, ...], certificate: Certificate, words: str) -> None:
+    """What is proven, of how many, and what of ties."""
+    result = result_of([SMALL, TINY], budget=LOOSE)
+    assert certificate_in_words(dataclasses.replace(result, objectives=objectives, certificate=certificate)) == words
+
+
+def test_the_certificate_of_one_objective() -> None:
+    """The best value, and whether others share it."""
+    result = result_of([SMALL], budget=LOOSE)
+    for objective, word in (
+        (Objective("prior", "maximize"), "higher in prior"),
+        (Objective("macs", "minimize"), "lower in MACs"),
+    ):
+        for ties, said in ((1, "No other network ties with it."), (4, "4 networks reach this point: of those")):
+            proven = dataclasses.replace(result, objectives=(objective,), certificate=Certificate(9, (ties,), None))
+            assert f"None is {word}. {said}" in certificate_in_words(proven)
 
 
 @pytest.mark.parametrize(

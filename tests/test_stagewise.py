@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from small_spaces import every_config, limited_problems
 
 from pvtsearch.accuracy.prior import prior_score
-from pvtsearch.analysis.metrics import analytic_cost
+from pvtsearch.analysis.metrics import ASKED_AS, analytic_cost, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
@@ -138,13 +139,16 @@ def test_the_tiny_space_as_brute_force() -> None:
         assert list(zip(front.configs, front.ties, strict=True)) == list(expected.values())
 
 
-def test_chunks_and_early_pruning_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the portions, the answer is the same."""
-    space = load_space("tiny")
-    composition = Composition(Problem(space, (64, 64)), objectives_of(["prior", "macs", "params"]))
+@pytest.mark.parametrize("peaks", [(), ("inference_memory",), ("training_memory",)], ids=str)
+def test_chunks_and_early_pruning_change_nothing(peaks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the portions, the answer is the same; peaks too, of which keys are other columns than parts."""
+    names = ["prior", "macs", *(peaks or ["params"])]
+    costing = costing_with([ASKED_AS[name] for name in names if name in ASKED_AS], MemorySetting())
+    problem = Problem(load_space("tiny"), (64, 64), costing=costing)
+    composition = Composition(problem, objectives_of(names))
     whole = solve(composition)
     monkeypatch.setattr("pvtsearch.search.stagewise._CHUNK", 50)
     monkeypatch.setattr("pvtsearch.search.partials._BATCH", 10)
-    monkeypatch.setattr("pvtsearch.search.sieve._CELLS", 16)
+    monkeypatch.setattr("pvtsearch.search.sieve._CELLS", 1000)
     assert solve(composition) == whole
-    assert len(whole.configs) > 100
+    assert len(whole.configs) > 20

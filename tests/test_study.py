@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -99,6 +100,7 @@ def test_interrupted_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
     resumed = sum_up(plan, run_study(open_study(sqlite_storage(tmp_path / "study.db"), "s", plan), plan))
     assert evaluated(resumed) == evaluated(whole)
     assert resumed.front == whole.front
+    assert resumed.quality == whole.quality is not None
 
 
 def test_a_search_ends_when_everything_feasible_is_evaluated() -> None:
@@ -156,8 +158,12 @@ def test_killed_twice_ends_like_uninterrupted(tmp_path: Path) -> None:
         assert not (tmp_path / "killed" / "trials.csv").exists()
     subprocess.run([*command, str(tmp_path / "killed")], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([*command, str(tmp_path / "whole")], check=True, stdout=subprocess.DEVNULL)
-    killed, whole = ((tmp_path / name / "trials.csv").read_text() for name in ("killed", "whole"))
+    for name in ("trials.csv", "front.csv"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    killed, whole = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("killed", "whole"))
+    assert killed.pop("command") != whole.pop("command")
     assert killed == whole
+    assert killed["quality"]["hypervolume_share"] > 0
     trials = pd.read_csv(tmp_path / "killed" / "trials.csv")
     assert len(trials) == trials["config"].nunique() == 120
 

@@ -62,7 +62,7 @@ def search(
     trials: Annotated[
         int | None, typer.Option(help="Distinct configurations to evaluate; by default 1000.", min=1)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the sampler.", min=0, max=2**32 - 1)] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sampler; by default 0.", min=0, max=2**32 - 1)] = None,
     storage: Annotated[str | None, typer.Option(help="URL of an Optuna storage; by default a file in --out.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study; by default pvtsearch.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; by default runs/SPACE.")] = None,
@@ -105,7 +105,7 @@ def search(
     )
     check_circumstances(circumstances, question)
     folder = Path("runs") / file_name(loaded.name) if out is None else out
-    of_trials = {"--trials": trials, "--sampler": sampler, "--storage": storage, "--study": study}
+    of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
         case "exact":
             result = proven(question, epsilon)
@@ -116,7 +116,9 @@ def search(
             from pvtsearch.search.samplers import DEFAULT_SAMPLER
             from pvtsearch.search.study import open_storage, open_study, sqlite_storage
 
-            plan = plan_study(question, sampler=sampler or DEFAULT_SAMPLER, trials=trials or DEFAULT_TRIALS, seed=seed)
+            plan = plan_study(
+                question, sampler=sampler or DEFAULT_SAMPLER, trials=trials or DEFAULT_TRIALS, seed=seed or 0
+            )
             shared = None if storage is None else open_storage(storage)
             with claimed(folder):
                 storage_here = shared or sqlite_storage(folder / "study.db")
@@ -241,11 +243,11 @@ def claimed(folder: Path) -> Iterator[None]:
 def summary(result: SearchResult, folder: Path) -> str:
     """What a person wants to know first, in a few lines."""
     from pvtsearch.report.rows import cards, quantities
-    from pvtsearch.report.wording import card_in_words, certificate_in_words, headline
+    from pvtsearch.report.wording import card_in_words, certificate_in_words, headline, quality_in_words
 
     text = headline(result, [quantity.name for quantity in quantities(result)])
-    if result.certificate:
-        text += f"\n{certificate_in_words(result)}"
+    for claim in (certificate_in_words(result), quality_in_words(result)):
+        text += f"\n{claim}" if claim else ""
     if result.circumstances.get("exhausted"):
         text += f"\nOnly {len(result.records):,} distinct configurations are within the limits: all were evaluated."
     for card in cards(result):

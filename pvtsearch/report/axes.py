@@ -1,4 +1,4 @@
-"""Axes of a figure as plain data: their range, when they are logarithmic, and the budget drawn on them."""
+"""What figures share, as plain data: colours, fonts, axes and their range, and the budget drawn on them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from pvtsearch.report.quantities import Quantity, readable
 
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8a929c"  # Okabe and Ito (2008), and a grey
+MONOSPACE = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
+SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 LOG_FROM_RATIO = 30
 PADDING = 0.07
 LIMIT_COLOUR = "#009E73"
@@ -21,6 +24,20 @@ class Span(NamedTuple):
     high: float
     farthest: float
     log: bool
+
+
+def plain_layout() -> dict[str, Any]:
+    """What figures share: no background, so that the page's light or dark one is theirs."""
+    axis = {"gridcolor": "rgba(128,128,128,0.2)", "zeroline": False, "linecolor": "rgba(128,128,128,0.6)"}
+    return {
+        "template": {"layout": {"xaxis": axis, "yaxis": axis}},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": SANS, "size": 13, "color": "#747c86"},
+        "hoverlabel": {"align": "left", "font": {"family": MONOSPACE, "size": 12}},
+        "hovermode": "closest",
+        "dragmode": "zoom",
+    }
 
 
 def axis_range(values: Sequence[float], landmarks: Sequence[float], limit: int | None) -> Span:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pvtsearch.files import write_all, write_whole
-from pvtsearch.records import SearchResult, TrialRecord
+from pvtsearch.records import Quality, SearchResult, TrialRecord
 from pvtsearch.report.page import write_report
 from pvtsearch.report.rows import cards
 from pvtsearch.serialize import config_to_dict, dump_config
@@ -57,15 +57,27 @@ def summary(result: SearchResult) -> dict[str, Any]:
 
 
 def _proven(result: SearchResult) -> dict[str, Any]:
-    """What only one of the methods has: trials and their sampler, or what a proof says."""
+    """What only one of the methods has: trials, their sampler and how good they are, or what a proof says."""
     if result.certificate is None:
-        return {"sampler": result.sampler, "seed": result.seed, "trials": len(result.records)}
+        compared = {} if result.quality is None else {"quality": _quality(result.quality)}
+        return {"sampler": result.sampler, "seed": result.seed, "trials": len(result.records), **compared}
     known = {
         "feasible": result.certificate.feasible,
         "ties": sum(result.certificate.ties) or None,
         "epsilon": result.certificate.epsilon,
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    """How near trials came to the exact front, in plain values."""
+    return {
+        "hypervolume_share": quality.share,
+        "reference": dict(quality.reference),
+        "factor": quality.factor,
+        "found": quality.found,
+        "exact_front_size": len(quality.exact),
+    }
 
 
 def _csv(records: Sequence[TrialRecord], before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

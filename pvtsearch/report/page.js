@@ -62,6 +62,7 @@ function legend(name, traces) {
 function repaint() {
   for (const name of Object.keys(report.figures)) Plotly.relayout(element(name), theme());
   Plotly.restyle(element("front"), { "marker.color": colour("--accent"), "line.color": colour("--accent"), "marker.line.color": colour("--page") }, [FRONT]);
+  if (report.figures.progress) Plotly.restyle(element("progress"), { "line.color": colour("--accent") }, [0]);
   Plotly.restyle(element("front"), { "textfont.size": 11, "textfont.color": colour("--text") }, [LANDMARKS, LANDMARKS + 1, LANDMARKS + 2]);
 }
 

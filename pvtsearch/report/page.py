@@ -29,6 +29,7 @@ PLOTLY_CONFIG = {
 }
 FIGURE_TITLES = {
     "front": "Evaluated networks, the front, the budget and published networks",
+    "progress": "Share of the exact front's hypervolume over the networks evaluated",
     "params_by_stage": "Parameters by stage",
     "macs_by_stage": "MACs by stage",
 }
@@ -44,7 +45,7 @@ def report_html(result: SearchResult) -> str:
     rows = report_rows(result)
     shown = evenly(len(rows.front), MAX_TABLE_ROWS)
     data = {
-        "figures": {name: figure_json(figure(rows)) for name, figure in FIGURES.items()},
+        "figures": {name: figure_json(figure(rows)) for name, figure in FIGURES.items() if _has_place(name, rows)},
         "config": PLOTLY_CONFIG,
         "names": [rows.front[position].name for position in shown],
         "yaml": packed([dump_config(result.front[position].config) for position in shown], "\n"),
@@ -66,6 +67,11 @@ def report_html(result: SearchResult) -> str:
             data=script_json(data),
         )
     )
+
+
+def _has_place(name: str, rows: ReportRows) -> bool:
+    """Whether the page of these rows has the figure called name."""
+    return name != "progress" or bool(rows.progress)
 
 
 def evenly(count: int, limit: int) -> list[int]:

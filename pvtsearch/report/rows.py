@@ -17,7 +17,14 @@ from pvtsearch.errors import ConfigError, InputError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.quantities import Quantity
-from pvtsearch.report.wording import FactRow, certificate_in_words, fact_rows, headline
+from pvtsearch.report.wording import (
+    FactRow,
+    certificate_in_words,
+    fact_rows,
+    headline,
+    quality_in_words,
+    reference_in_words,
+)
 
 REFERENCES = ("pvt_small", "resnet50")
 CHOSEN_NETWORKS = 4
@@ -67,15 +74,26 @@ class PartRow:
 
 
 @dataclass(frozen=True)
+class ProgressRow:
+    """What share of the exact front's hypervolume the first `evaluated` networks reach."""
+
+    evaluated: int
+    share: float
+
+
+@dataclass(frozen=True)
 class ReportRows:
-    """Everything a report shows."""
+    """Everything a report shows; `claims` say what is proven, or how near the search came to what is."""
 
     headline: str
-    certificate: str
+    claims: tuple[str, ...]
+    reference: str
     quantities: tuple[Quantity, ...]
     objectives: Mapping[str, str]
     front: tuple[NetworkRow, ...]
     trials: tuple[NetworkRow, ...]
+    exact: tuple[Mapping[str, float], ...]
+    progress: tuple[ProgressRow, ...]
     landmarks: tuple[LandmarkRow, ...]
     breakdown: tuple[PartRow, ...]
     cards: tuple[Card, ...]
@@ -87,11 +105,14 @@ def report_rows(result: SearchResult) -> ReportRows:
     shown = quantities(result)
     return ReportRows(
         headline=headline(result, [quantity.name for quantity in shown]),
-        certificate=certificate_in_words(result),
+        claims=tuple(claim for claim in (certificate_in_words(result), quality_in_words(result)) if claim),
+        reference=reference_in_words(result),
         quantities=shown,
         objectives={objective.name: objective.direction for objective in result.objectives},
         front=front_rows(result),
         trials=trial_rows(result),
+        exact=exact_rows(result),
+        progress=progress_rows(result),
         landmarks=landmark_rows(result),
         breakdown=breakdown_rows(result),
         cards=cards(result),
@@ -139,6 +160,21 @@ def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
     front = {record.trial for record in result.front}
     others = (record for record in result.records if record.trial not in front)
     return _network_rows(result, ((f"trial {record.trial}", record) for record in others))
+
+
+def exact_rows(result: SearchResult) -> tuple[Mapping[str, float], ...]:
+    """The points of the exact front beside a search by trials, by rising first objective; none where unknown."""
+    names = [objective.name for objective in result.objectives]
+    points = [] if result.quality is None else [{n: record.value(n) for n in names} for record in result.quality.exact]
+    return tuple(sorted(points, key=lambda values: values[names[0]]))
+
+
+def progress_rows(result: SearchResult) -> tuple[ProgressRow, ...]:
+    """The steps by which the trials came nearer to the exact front, from nothing to the last trial."""
+    if result.quality is None:
+        return ()
+    steps = ((0, 0.0), *result.quality.history, (len(result.records), result.quality.share))
+    return tuple(ProgressRow(evaluated, share) for evaluated, share in dict(steps).items())
 
 
 def _network_rows(result: SearchResult, named: Any) -> tuple[NetworkRow, ...]:

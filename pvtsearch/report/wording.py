@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,8 +10,8 @@ from typing import Any
 
 from pvtsearch.accuracy.cards import Card
 from pvtsearch.cost import Budget
-from pvtsearch.records import SearchResult
-from pvtsearch.report.quantities import UNITS, label, magnitude, plural, readable
+from pvtsearch.records import Quality, SearchResult
+from pvtsearch.report.quantities import UNITS, label, magnitude, percent, plural, readable
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,96 @@ def certificate_in_words(result: SearchResult) -> str:
     """What an exact search proved, in sentences; nothing for a search by trials."""
     if result.certificate is None:
         return ""
-    inside = f"within the limits{_enveloped(result)}" if result.budget.limits else "of the space"
     feasible = result.certificate.feasible
-    number = "All networks" if feasible is None else f"All {plural(feasible, 'network')}"
-    taken = f"{number} {inside} were taken into account, none by sampling."
+    number = "every network" if feasible is None else f"each of the {plural(feasible, 'network')}"
+    taken = f"This is proven, not sampled: {number} {_inside(result)} was taken into account."
     if result.certificate.epsilon:
         factor = f"{float(1 + Fraction(result.certificate.epsilon)):.6g}"
         nearest = f"Each is at most a factor of {factor} better than some network of this front"
         return f"{taken} {nearest}, in every objective at once."
-    ties = sum(result.certificate.ties)
+    return f"{taken} {_unbeaten(result)} {_ties_in_words(sum(result.certificate.ties), len(result.front))}"
+
+
+def _inside(result: SearchResult) -> str:
+    """What bounds the networks that count, as an end of a phrase."""
+    return f"within the limits{_enveloped(result)}" if result.budget.limits else "of the space"
+
+
+def _unbeaten(result: SearchResult) -> str:
+    """That nothing beats the front, with one objective and with several."""
+    match result.objectives:
+        case [best]:
+            return f"None is {'higher' if best.direction == 'maximize' else 'lower'} in {noun(best.name)}."
+        case [one, other]:
+            better = (
+                f"Any that is better in {noun(one.name)} than a network of this front is worse in {noun(other.name)}"
+            )
+            return f"{better}, and the other way round."
+        case _:
+            return "Any that is better than a network of this front in one objective is worse than it in another."
+
+
+def _ties_in_words(ties: int, points: int) -> str:
+    """How many networks the front stands for, and which of them are shown."""
+    if ties == points:
+        return "No two networks of the front tie." if points > 1 else "No other network ties with it."
+    shown = "of those that tie, the one whose head dims are nearest 64 is shown"
+    return f"{ties:,} networks reach {'this point' if points == 1 else f'these {points:,} points'}: {shown}."
+
+
+def quality_in_words(result: SearchResult) -> str:
+    """How near a search by trials came to the exact front, or why that is not known; nothing for an exact search."""
+    if result.quality is None:
+        reason = result.circumstances.get("not_compared")
+        return f"Not compared with the exact front: {reason}." if reason else ""
+    return _gap(result, result.quality) if len(result.objectives) == 1 else _distance(result, result.quality)
+
+
+def _distance(result: SearchResult, quality: Quality) -> str:
+    """The distance between two fronts."""
+    points, found = len(quality.exact), quality.found
+    known = f"Solved exactly, the same question has {plural(points, 'Pareto-best point')}"
+    if found == points:
+        return (
+            f"{known}: the search found {'all of them' if points > 1 else 'it'}. Nothing {_inside(result)} is better."
+        )
     return (
-        f"{taken} None is at least as good as a network of this front in every objective and better in one. {ties:,} "
-        "of them tie with a network of this front or are one: of those that tie, the one whose head dims are nearest "
-        "64 is shown."
+        f"{known}: the evaluated networks hold {f'{found:,}' if found else 'none'} of them and reach "
+        f"{percent(quality.share)} of the exact front's hypervolume, measured from {reference_in_words(result)}. Every "
+        f"network {_inside(result)} is at most a factor of {_factor(quality)} better than some evaluated one, in every "
+        "objective at once."
     )
+
+
+def _gap(result: SearchResult, quality: Quality) -> str:
+    """The distance between two values."""
+    name = result.objectives[0].name
+    known = f"Solved exactly, the same question has the answer {with_noun(name, quality.exact[0].value(name))}"
+    if quality.found:
+        return f"{known}: the search found it. Nothing {_inside(result)} is better."
+    return (
+        f"{known}: a factor of {_factor(quality)} better than the best evaluated network, which comes "
+        f"{percent(quality.share)} of the way to it from {reference_in_words(result)}."
+    )
+
+
+def reference_in_words(result: SearchResult) -> str:
+    """The values that hypervolume is measured from, each with what it is; nothing where it is not known."""
+    if result.quality is None:
+        return ""
+    *first, last = [_reference_value(result, name, value) for name, value in result.quality.reference.items()]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _reference_value(result: SearchResult, name: str, value: float) -> str:
+    if name in result.budget.limits:
+        return f"the limit of {with_noun(name, result.budget.limits[name])}"
+    return f"{with_noun(name, value)}{' (twice the most on the exact front)' if value else ''}"
+
+
+def _factor(quality: Quality) -> str:
+    """A factor above 1, rounded up: what is stated holds."""
+    return f"{math.ceil(quality.factor * 1000) / 1000:.3f}"
 
 
 def card_in_words(card: Card) -> str:
@@ -113,6 +190,7 @@ def fact_rows(result: SearchResult) -> tuple[FactRow, ...]:
         "Size of the space": f"{result.space_size:,} legal, distinct networks",
         "Evaluated": "" if result.certificate else plural(len(result.records), "network"),
         "Proof": certificate_in_words(result),
+        "Compared": "" if result.quality is None else quality_in_words(result),
         "Image size": f"{height} × {width}",
         "Task": result.task,
         "Memory computed for": in_words(result.memory),

@@ -18,6 +18,7 @@ from pvtsearch.search.decode import Decoded
 from pvtsearch.search.limits import DEFAULT_MATCH, DEFAULT_OBJECTIVES
 from pvtsearch.search.pareto import front_of
 from pvtsearch.search.problem import Problem
+from pvtsearch.search.quality import compared
 from pvtsearch.search.question import Question, make_question, nothing_feasible
 from pvtsearch.search.results import library_versions, make_result, scores
 from pvtsearch.search.samplers import DEFAULT_SAMPLER, SAMPLERS
@@ -127,7 +128,7 @@ def sum_up(
 ) -> SearchResult:
     """The records of a plan's study as a result; circumstances are added to those that are known here."""
     evaluated = tuple(records[: plan.trials])
-    return make_result(
+    result = make_result(
         plan.question,
         evaluated,
         front_of(evaluated, plan.question.objectives),
@@ -141,6 +142,7 @@ def sum_up(
         },
         certificate=None,
     )
+    return compared(result, plan.question)
 
 
 def _check(trials: int, seed: int, sampler: str) -> None:
