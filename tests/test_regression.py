@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pvtsearch.analysis.regression import NOISE, Posterior, fit
+from pvtsearch.analysis.regression import CONSTANT, NOISE, Posterior, fit
 
 EXPECTED = {"few": 0.5, "idle": 0.5, NOISE: 0.05}
 GROUPS = ("few",) * 3 + ("idle",) * 4
@@ -22,24 +22,31 @@ def test_mean_and_deviation_are_the_textbooks() -> None:
     features, values = data(0.3, rows=5)
     variances = {"few": 0.7, "idle": 0.2, NOISE: 0.1}
     posterior = Posterior(features, GROUPS, variances, 4.0, 2.0, (values - 4) / 2)
-    prior = np.diag([1 / variances[group] for group in GROUPS])
-    covariance = np.linalg.inv(prior + features.T @ features / 0.1)
-    weights = 2 * covariance @ features.T @ ((values - 4) / 2) / 0.1
-    asked = np.eye(7)[:4] + 0.1
-    assert posterior.weights == pytest.approx(weights)
-    assert posterior.mean(asked) == pytest.approx(4 + asked @ weights)
-    assert posterior.deviation(asked) == pytest.approx(2 * np.sqrt(np.diag(asked @ covariance @ asked.T)))
+    design = np.hstack([features, np.ones((5, 1))])
+    prior = np.diag([1 / variances[group] for group in GROUPS] + [1 / CONSTANT])
+    covariance = np.linalg.inv(prior + design.T @ design / 0.1)
+    weights = 2 * covariance @ design.T @ ((values - 4) / 2) / 0.1
+    asked = np.hstack([np.eye(7)[:4] + 0.1, np.ones((4, 1))])
+    assert posterior.weights == pytest.approx(weights[:-1])
+    assert posterior.mean(asked[:, :-1]) == pytest.approx(4 + asked @ weights)
+    assert posterior.deviation(asked[:, :-1]) == pytest.approx(2 * np.sqrt(np.diag(asked @ covariance @ asked.T)))
 
 
 def test_draws_follow_the_posterior() -> None:
-    """Mean and deviation of what many draws say are those of the posterior, within five standard errors."""
+    """Mean and covariance of many draws of the weights are the textbook's, within five standard errors."""
     features, values = data(0.3, rows=5)
     posterior = fit(features, values, GROUPS, EXPECTED)
-    rng, asked = np.random.default_rng(0), np.eye(7)
-    said = np.array([posterior.offset + asked @ posterior.draw(rng) for _ in range(2000)])
-    deviation = posterior.deviation(asked)
-    assert np.abs(said.mean(axis=0) - posterior.mean(asked)).max() < 5 * (deviation / np.sqrt(2000)).max()
-    assert said.std(axis=0) == pytest.approx(deviation, rel=5 / np.sqrt(2 * 2000))
+    rng, draws = np.random.default_rng(0), 4000
+    drawn = np.array([posterior.draw(rng) for _ in range(draws)])
+    design = np.hstack([features, np.ones((5, 1))])
+    prior = np.diag([1 / posterior.variances[group] for group in GROUPS] + [1 / CONSTANT])
+    covariance = np.linalg.inv(prior + design.T @ design / posterior.variances[NOISE])[:-1, :-1]
+    deviation = posterior.scale * np.sqrt(np.diag(covariance))
+    assert (np.abs(drawn.mean(axis=0) - posterior.weights) < 5 * deviation / np.sqrt(draws)).all()
+    assert drawn.std(axis=0) == pytest.approx(deviation, rel=5 / np.sqrt(2 * draws))
+    assert np.corrcoef(drawn.T) == pytest.approx(
+        posterior.scale**2 * covariance / np.outer(deviation, deviation), abs=5 / np.sqrt(draws)
+    )
 
 
 def test_variances_find_what_matters() -> None:

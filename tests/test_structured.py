@@ -133,9 +133,7 @@ def test_a_front_is_spread() -> None:
     """With MACs beside what is modelled, both ends of the front are reached and most of it lies between."""
     goals = (*ACCURACY, Objective("macs", "minimize"))
     study = study_of(Question(PROBLEM, goals, extrapolated=False), 0, 40)
-    assert max(v[0] for v in (t.values for t in study.best_trials)) == pytest.approx(
-        highest_hidden(), rel=0.01
-    )
+    assert max(v[0] for v in (t.values for t in study.best_trials)) == pytest.approx(highest_hidden(), rel=0.01)
     assert len(study.best_trials) >= 8
 
 

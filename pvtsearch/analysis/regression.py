@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 NOISE = "noise"
+CONSTANT = 10.0  # variance of the constant, which values are centred and scaled for
 LEARN_FROM = 200  # values that variances are learned from, the latest; all are learned from otherwise
 _BROAD = 1.0  # standard deviation of the logarithm of a variance, before data
 _LOWEST, _HIGHEST = 1e-6, 1e3
@@ -24,7 +25,7 @@ _STEPS = (4.0, 2.0, 1.4)
 
 @dataclass(frozen=True)
 class Posterior:
-    """What N values say of the weights of D features.
+    """What N values say of the weights of D features, and of a constant beside them.
 
     variances: of weights by group and of the noise, in units of the values' own variance. Values are what was observed;
     means, deviations and draws are in their units.
@@ -35,48 +36,62 @@ class Posterior:
     variances: Mapping[str, float]
     offset: float
     scale: float
-    residual: Floats  # (N,): values, centred and scaled
+    residual: Floats  # (N,): values, less offset and divided by scale
 
     @cached_property
     def _widths(self) -> Floats:
-        """The variance of each weight, (D,)."""
-        return np.array([self.variances[group] for group in self.groups])
+        """The variance of each weight and of the constant, (D + 1,)."""
+        return np.array([*(self.variances[group] for group in self.groups), CONSTANT])
+
+    @cached_property
+    def _design(self) -> Floats:
+        return _with_constant(self.features)
 
     @cached_property
     def _factor(self) -> Floats:
         """Cholesky factor of the values' covariance, (N, N)."""
-        covariance = (self.features * self._widths) @ self.features.T
+        covariance = (self._design * self._widths) @ self._design.T
         noise = self.variances[NOISE] * np.eye(len(self.features))
         return np.asarray(np.linalg.cholesky(covariance + noise), dtype=np.float64)
 
-    def _solved(self, right: Floats) -> Floats:
-        solved: Floats = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, right))
-        return solved
+    def _explained(self, values: Floats) -> Floats:
+        """The expected weights and constant, (D + 1,), where these values were seen."""
+        solved = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, values))
+        explained: Floats = self._widths * (self._design.T @ solved)
+        return explained
 
     @cached_property
+    def _mean(self) -> Floats:
+        return self.scale * self._explained(self.residual)
+
+    @property
     def weights(self) -> Floats:
-        """The mean of the weights, (D,): a network's value is `offset` plus its features times these."""
-        weights: Floats = self.scale * self._widths * (self.features.T @ self._solved(self.residual))
-        return weights
+        """The mean of the weights, (D,)."""
+        return self._mean[:-1]
 
     def draw(self, rng: np.random.Generator) -> Floats:
         """Weights (D,) from the posterior, exactly: a draw from the prior, corrected by what it gets wrong."""
         prior = rng.normal(size=len(self._widths)) * np.sqrt(self._widths)
         noise = rng.normal(size=len(self.residual)) * np.sqrt(self.variances[NOISE])
-        wrong = self.residual - self.features @ prior - noise
-        return self.scale * (prior + self._widths * (self.features.T @ self._solved(wrong)))
+        drawn = prior + self._explained(self.residual - self._design @ prior - noise)
+        return self.scale * drawn[:-1]
 
     def mean(self, features: Floats) -> Floats:
         """Expected values without noise, (M,), of features (M, D)."""
-        means: Floats = self.offset + features @ self.weights
+        means: Floats = self.offset + _with_constant(features) @ self._mean
         return means
 
     def deviation(self, features: Floats) -> Floats:
         """Standard deviations of values without noise, (M,), of features (M, D)."""
-        across = np.linalg.solve(self._factor, (self.features * self._widths) @ features.T)
-        variance: Floats = (features**2 * self._widths).sum(axis=1) - (across**2).sum(axis=0)
+        asked = _with_constant(features)
+        across = np.linalg.solve(self._factor, (self._design * self._widths) @ asked.T)
+        variance: Floats = (asked**2 * self._widths).sum(axis=1) - (across**2).sum(axis=0)
         deviations: Floats = self.scale * np.sqrt(np.maximum(variance, 0.0))
         return deviations
+
+
+def _with_constant(features: Floats) -> Floats:
+    return np.concatenate([features, np.ones((len(features), 1))], axis=1)
 
 
 def fit(features: Floats, values: Floats, groups: Sequence[str], expected: Mapping[str, float]) -> Posterior:
@@ -104,7 +119,7 @@ def _learned(
 
     def loss(candidate: Floats) -> float:
         variances = np.exp(candidate)
-        covariance = np.tensordot(variances[:-1], shares, axes=1) + variances[-1] * np.eye(len(residual))
+        covariance = np.tensordot(variances[:-1], shares, axes=1) + variances[-1] * np.eye(len(residual)) + CONSTANT
         factor = np.linalg.cholesky(covariance)
         scaled = np.linalg.solve(factor, residual)
         evidence = 0.5 * float(scaled @ scaled) + float(np.log(np.diag(factor)).sum())
