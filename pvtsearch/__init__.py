@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pvtsearch.presets import PRESETS
     from pvtsearch.search.exact import exact_front
     from pvtsearch.search.run import run_search
+    from pvtsearch.search.structured import StructuredSampler
     from pvtsearch.serialize import dump_config, load_config
     from pvtsearch.serialize_space import load_space
     from pvtsearch.space import SearchSpace
@@ -34,6 +35,7 @@ _HOMES = {
     "SearchSpace": "space",
     "SpatialReduction": "config",
     "StageConfig": "config",
+    "StructuredSampler": "search.structured",
     "build_model": "models.baselines",
     "build_pvt": "models.pvt",
     "dump_config": "serialize",
@@ -58,6 +60,7 @@ __all__ = [
     "SearchSpace",
     "SpatialReduction",
     "StageConfig",
+    "StructuredSampler",
     "build_model",
     "build_pvt",
     "dump_config",

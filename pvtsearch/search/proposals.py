@@ -31,7 +31,7 @@ STARTS = 8  # evaluated networks before a model is asked
 POOL = 256  # uniform draws that the first networks are taken from, and features are scaled on
 DRAWS = 3  # from the posterior, beside its mean
 NEIGHBOURS = 20  # of what the mean is highest at, in each stage
-CONFIDENCE = 0.5  # standard deviations above the mean that a network is judged by
+CONFIDENCE = 1.0  # standard deviations above the mean that a network is judged by
 _MARGIN = 0.1  # of a front's extent that a hypervolume goes beyond it
 
 
@@ -131,7 +131,8 @@ class Proposer:
             yield found
             if number == 0:
                 for stage in range(len(found)):
-                    paths = self.lattice.variants(found, stage, limits)
+                    near = [self.lattice.variants(edges, stage, limits) for edges in (found, best)]
+                    paths = np.concatenate(near)
                     order = np.argsort(-self._features.values(surface, paths), kind="stable")[:NEIGHBOURS]
                     yield from map(tuple, paths[order].tolist())
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +16,17 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from pvtsearch.search.decode import Decoder
+from pvtsearch.analysis.metrics import METRICS
+from pvtsearch.config import ImageSize, Task
+from pvtsearch.cost import Budget
+from pvtsearch.errors import InputError
+from pvtsearch.records import Direction, Objective
+from pvtsearch.search.decode import Decoded, Decoder
 from pvtsearch.search.lattice import Edges, TooManyEdges
+from pvtsearch.search.limits import DEFAULT_MATCH
 from pvtsearch.search.proposals import Observed, Proposer
-from pvtsearch.search.question import Question
+from pvtsearch.search.question import Question, make_question
+from pvtsearch.space import SearchSpace
 
 
 class Structure:
@@ -57,6 +67,43 @@ class StructuredSampler(BaseSampler):
         self._seed = seed
         self._independent = RandomSampler(seed=seed)
         self._warned = False
+
+    @classmethod
+    def over(
+        cls,
+        space: SearchSpace | str | Path,
+        objectives: Mapping[str, Direction],
+        budget: Budget | str | Path | None = None,
+        *,
+        match: Sequence[str] = DEFAULT_MATCH,
+        image_size: int | ImageSize | None = None,
+        task: Task = "classification",
+        seed: int = 0,
+    ) -> StructuredSampler:
+        """The sampler of a space under hard limits, for a study with these objectives.
+
+        objectives: the direction of each, in the study's order; one that is called as a metric is known exactly, any
+        other name is the caller's own. The rest as of `run_search`. Raises `InputError` for what cannot be.
+        """
+        known = [metric.asked_as for metric in METRICS.values() if metric.name in objectives]
+        question = make_question(
+            space,
+            budget=budget,
+            objectives=known or ["macs"],
+            image_size=image_size,
+            task=task,
+            extrapolate=False,
+            match=match,
+        )
+        goals = tuple(Objective(name, direction) for name, direction in objectives.items())
+        if wrong := [goal.name for goal in goals if goal.name in METRICS and goal.direction == "maximize"]:
+            raise InputError(f"objectives: {wrong[0]} is a cost: minimize it, or call what is maximized otherwise")
+        return cls(replace(question, objectives=goals), seed)
+
+    def decode(self, trial: optuna.Trial | FrozenTrial) -> Decoded:
+        """The configuration that a trial is to evaluate, and its cost; within the limits whatever the trial is."""
+        sizes = self._structure.decoder.sizes
+        return self._structure.decoder.decode({name: trial.suggest_int(name, 0, n - 1) for name, n in sizes.items()})
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The knobs of the question's space, whatever the trials so far had."""

@@ -29,6 +29,9 @@ from pvtsearch.search.study import StudyPlan, open_study, run_study
 
 SAMPLERS["gp"] = lambda _, seed: GPSampler(seed=seed)
 
+METHODS = ("structured", "tpe", "nsga2", "gp", "random")
+SHOWN = (25, 50, 60, 100, 200)
+
 
 def trajectory(method: str, family: Family, noise: float, seed: int, trials: int, table: Path) -> list[float]:
     """The true values of the configurations that a sampler evaluates, in turn."""
@@ -60,6 +63,57 @@ def run(folder: Path, methods: str, families: str, seeds: int, trials: int, tabl
                         print(path.name, f"{max(truths):.3f}", f"{time.process_time() - start:.0f} s", flush=True)
 
 
+def found(folder: Path, family: str, noise: float, method: str) -> dict[int, list[float]]:
+    """By seed, the best true value after each trial."""
+    paths = folder.glob(f"{family}-{noise}-{method}-*.json")
+    truths = {int(path.stem.rsplit("-", 1)[1]): json.loads(path.read_text())["truths"] for path in paths}
+    return {seed: np.maximum.accumulate(values).tolist() for seed, values in sorted(truths.items())}
+
+
+def needed(values: list[float], target: float) -> float:
+    """The first number of trials after which target is reached; infinite where it is not."""
+    return next((count for count, value in enumerate(values, start=1) if value >= target), np.inf)
+
+
+def show(folder: Path) -> None:
+    """Markdown tables: what was found, and trials needed to find what others did, medians with 95 % intervals."""
+    print("| family | noise | trials | " + " | ".join(METHODS) + " |\n|" + " --- |" * (3 + len(METHODS)))
+    for family in get_args(Family):
+        for noise in NOISES:
+            for count in SHOWN:
+                cells = [values_after(found(folder, family, noise, method), count) for method in METHODS]
+                print(f"| {family} | {noise} | {count} | {' | '.join(cells)} |")
+    print("\n| family | noise | to find what | finds in 200: median trials (95 % interval) | seeds |\n|" + " --- |" * 5)
+    for family in get_args(Family):
+        for noise in NOISES:
+            ours = found(folder, family, noise, "structured")
+            for method in METHODS[1:]:
+                theirs = found(folder, family, noise, method)
+                counts = [needed(ours[seed], theirs[seed][-1]) for seed in ours.keys() & theirs.keys()]
+                if counts:
+                    print(f"| {family} | {noise} | {method} | {median_in_words(counts)} | {len(counts)} |")
+
+
+def values_after(runs: dict[int, list[float]], count: int) -> str:
+    """The mean over seeds of what was found after so many trials."""
+    reached = [values[count - 1] for values in runs.values() if len(values) >= count]
+    return f"{np.mean(reached):.2f} ({len(reached)})" if reached else ""
+
+
+def median_in_words(counts: list[float]) -> str:
+    """The median of counts, and its interval by 2,000 bootstrap samples."""
+    rng = np.random.default_rng(0)
+    finite = np.where(np.isinf(counts), 1e9, counts)
+    medians = np.median(rng.choice(finite, (2000, len(finite))), axis=1)
+    ends = [np.median(finite), *np.quantile(medians, (0.025, 0.975))]
+    middle, low, high = ("not in 60" if end > 1e6 else f"{end:.0f}" for end in ends)
+    return f"{middle} ({low} to {high})"
+
+
 if __name__ == "__main__":
-    command, folder, *rest = sys.argv[1:]
-    run(Path(folder), rest[0], rest[1], int(rest[2]), int(rest[3]), Path(rest[4]))
+    command, where, *rest = sys.argv[1:]
+    match command:
+        case "run":
+            run(Path(where), rest[0], rest[1], int(rest[2]), int(rest[3]), Path(rest[4]))
+        case "show":
+            show(Path(where))

@@ -1,56 +1,81 @@
-"""Hypervolume of Optuna's samplers at equal numbers of trials: what `docs/decisions/0006-default-sampler.md` rests on.
+"""Hypervolume of samplers at equal numbers of trials, as a share of the exact front's: for docs/decisions/0006.
 
-Run: python tests/benchmarks/sampler_choice.py [SEEDS]; prints a Markdown table. Needs moocore (extra `dev`).
+Run: python tests/benchmarks/sampler_choice.py run FOLDER SAMPLER,.. PROBLEM,.. SEEDS TRIALS, as often as wanted: a run
+that is already in FOLDER is not made again. Then: python tests/benchmarks/sampler_choice.py show FOLDER.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
-import moocore
-import numpy as np
-
-from pvtsearch.records import SearchResult, TrialRecord
-from pvtsearch.search.pareto import minimised
 from pvtsearch.search.run import run_search
-from pvtsearch.search.samplers import SAMPLERS
 
-PROBLEMS = {
-    "pvt_v1, ResNet-50, inside the envelope": {"space": "pvt_v1", "budget": "resnet50"},
-    "pvt_v2, ResNet-50, inside the envelope": {"space": "pvt_v2", "budget": "resnet50"},
-    "pvt_v2, ResNet-50, whole space": {"space": "pvt_v2", "budget": "resnet50", "extrapolate": True},
+PROBLEMS: dict[str, dict[str, Any]] = {
+    "pvt_v1": {"space": "pvt_v1", "budget": "resnet50"},
+    "pvt_v2": {"space": "pvt_v2", "budget": "resnet50"},
+    "pvt_v2-whole": {"space": "pvt_v2", "budget": "resnet50", "extrapolate": True},
 }
 CHECKPOINTS = (100, 300, 1000)
 
 
-def hypervolumes(result: SearchResult, records: Sequence[TrialRecord]) -> list[float]:
-    """Hypervolume after each checkpoint: prior from 0 up, MACs below the limit as a share of it."""
-    limit = result.budget.limits["macs"]
-    points = minimised(records, result.objectives) / np.array([1.0, limit])
-    return [float(moocore.hypervolume(points[:count], ref=[0.0, 1.0])) for count in CHECKPOINTS]
+def run(folder: Path, samplers: str, problems: str, seeds: int, trials: int) -> None:
+    """Every run that is not in folder yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(seeds):
+        for problem in problems.split(","):
+            for sampler in samplers.split(","):
+                path = folder / f"{problem}_{sampler}_{trials}_{seed}.json"
+                if not path.exists():
+                    start = time.process_time()
+                    quality = run_search(**PROBLEMS[problem], sampler=sampler, seed=seed, trials=trials).quality
+                    if quality is None:
+                        raise RuntimeError(f"no exact front of {problem}")
+                    seconds = time.process_time() - start
+                    path.write_text(json.dumps({"history": quality.history, "seconds": seconds}))
+                    print(path.name, f"{quality.share:.3f}", f"{seconds:.0f} s", flush=True)
 
 
-def main(seeds: int) -> None:
-    """Print one table per problem: share of the best hypervolume seen, mean and standard deviation over seeds."""
-    for title, problem in PROBLEMS.items():
-        values: dict[str, list[list[float]]] = {}
-        seconds: dict[str, float] = {}
-        for sampler in SAMPLERS:
-            start = time.perf_counter()
-            runs = [run_search(**problem, sampler=sampler, seed=seed, trials=CHECKPOINTS[-1]) for seed in range(seeds)]
-            seconds[sampler] = (time.perf_counter() - start) / seeds
-            values[sampler] = [hypervolumes(run, run.records) for run in runs]
-        best = max(value for runs in values.values() for run in runs for value in run)
-        print(f"\n{title} ({seeds} seeds)\n")
-        print("| sampler | 100 trials | 300 | 1,000 | seconds per 1,000 |\n|---|---:|---:|---:|---:|")
-        for sampler, runs in values.items():
-            columns = [[run[i] / best for run in runs] for i in range(len(CHECKPOINTS))]
-            cells = [f"{mean(c):.3f} ± {stdev(c) if seeds > 1 else 0:.3f}" for c in columns]
-            print(f"| {sampler} | {' | '.join(cells)} | {seconds[sampler]:.0f} |", flush=True)
+def share_after(history: list[list[float]], trials: int) -> float:
+    """The share of the exact front's hypervolume after so many trials."""
+    return max((share for count, share in history if count <= trials), default=0.0)
+
+
+def show(folder: Path) -> None:
+    """A Markdown table: mean and standard deviation over seeds, and the CPU seconds of a run."""
+    shares: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    for path in sorted(folder.glob("*.json")):
+        problem, sampler, trials, _ = path.stem.rsplit("_", 3)
+        found = json.loads(path.read_text())
+        seconds[problem, sampler, int(trials)].append(found["seconds"])
+        for count in [count for count in CHECKPOINTS if count <= int(trials)]:
+            shares[problem, sampler, count].append(share_after(found["history"], count))
+    print("| problem | sampler | 100 trials | 300 | 1,000 | CPU seconds |\n| --- | --- | ---: | ---: | ---: | ---: |")
+    for problem, sampler in dict.fromkeys((problem, sampler) for problem, sampler, _ in shares):
+        cells = [cell(shares.get((problem, sampler, count), [])) for count in CHECKPOINTS]
+        times = ", ".join(
+            f"{mean(s):.0f} for {n:,}" for (p, m, n), s in seconds.items() if (p, m) == (problem, sampler)
+        )
+        print(f"| {problem} | {sampler} | {' | '.join(cells)} | {times} |")
+
+
+def cell(values: list[float]) -> str:
+    """Mean, standard deviation and number of runs."""
+    if not values:
+        return "not run"
+    return f"{mean(values):.3f} ± {stdev(values) if len(values) > 1 else 0:.3f} ({len(values)})"
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    command, where, *rest = sys.argv[1:]
+    match command:
+        case "run":
+            run(Path(where), rest[0], rest[1], int(rest[2]), int(rest[3]))
+        case "show":
+            show(Path(where))
