@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from small_spaces import every_config, limited_problems
 
 from pvtsearch.accuracy.prior import prior_score
-from pvtsearch.analysis.metrics import analytic_cost
+from pvtsearch.analysis.metrics import analytic_cost, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
@@ -138,10 +139,12 @@ def test_the_tiny_space_as_brute_force() -> None:
         assert list(zip(front.configs, front.ties, strict=True)) == list(expected.values())
 
 
-def test_chunks_and_early_pruning_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the portions, the answer is the same."""
-    space = load_space("tiny")
-    composition = Composition(Problem(space, (64, 64)), objectives_of(["prior", "macs", "params"]))
+@pytest.mark.parametrize("limits", [{}, {"inference_peak_bytes": 1_500_000, "params": 300_000}], ids=["sums", "peak"])
+def test_chunks_and_early_pruning_change_nothing(limits: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the portions, the answer is the same; a peak has more parts than columns that decide."""
+    space, costing = load_space("tiny"), costing_with(("params", "macs", *limits), MemorySetting())
+    problem = Problem(space, (64, 64), budget=Budget(limits), costing=costing)
+    composition = Composition(problem, objectives_of(["prior", "macs", "params"]))
     whole = solve(composition)
     monkeypatch.setattr("pvtsearch.search.stagewise._CHUNK", 50)
     monkeypatch.setattr("pvtsearch.search.partials._BATCH", 10)

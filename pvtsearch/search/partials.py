@@ -93,7 +93,7 @@ class Exact:
 
     def sieve(self, table: Partials) -> Sieve | None:
         """A sieve is strict in the first column, so that has to be one in which to be better counts."""
-        return Sieve(table.parts) if self.strict else None
+        return Sieve(self.keys(table.parts)) if self.strict else None
 
 
 @dataclass(frozen=True)
