@@ -17,7 +17,7 @@ from pvtsearch.search.sieve import Sieve
 Integers = NDArray[np.int64]
 Counts = NDArray[Any]  # int64, or Python integers where a count may pass 64 bits
 
-_BATCH = 2**17  # rows that are gathered before they are pruned, at least: a sieve is needed early
+_BATCH = 2**15  # rows that are gathered before they are pruned, at least: a sieve is needed early
 
 
 @dataclass(frozen=True)

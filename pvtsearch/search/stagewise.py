@@ -22,7 +22,7 @@ from pvtsearch.errors import InputError
 from pvtsearch.search.composition import Composition, Points
 from pvtsearch.search.epsilon import cells
 from pvtsearch.search.partials import Counts, Exact, Gathering, Integers, Partials, Pruning, Rounded, stacked
-from pvtsearch.search.paths import Ledger
+from pvtsearch.search.paths import costs_of
 from pvtsearch.search.problem import Branch
 from pvtsearch.space import Entering, SearchSpace
 
@@ -60,15 +60,15 @@ def solve(composition: Composition, epsilon: Fraction | None = None, *, most: in
     if not ends:
         return Front((), (), (), ())
     table = rules.wholes.pruned(stacked(ends))
-    found = [
-        (solvers[number].template, solvers[number].rows(row))
-        for number, row in zip(table.parent, table.row, strict=True)
-    ]
-    space, ledger = composition.problem.space, Ledger(composition.problem)
+    networks: dict[int, tuple[PVTConfig, Cost]] = {}
+    for number in np.unique(table.parent):
+        mine = np.flatnonzero(table.parent == number)
+        networks.update(zip(mine.tolist(), solvers[number].networks(table.row[mine]), strict=True))
+    found = [networks[place] for place in range(len(table))]
     return Front(
         points=tuple(map(tuple, table.parts.tolist())),
-        configs=tuple(space.decode(template, _stages(space, rows)) for template, rows in found),
-        costs=tuple(ledger.cost(template, rows) for template, rows in found),
+        configs=tuple(config for config, _ in found),
+        costs=tuple(cost for _, cost in found),
         ties=() if epsilon else tuple(int(count) for count in table.counts),
     )
 
@@ -142,13 +142,16 @@ class _Solver:
         self._tables.extend(ends.values())
         return ends.get(None)
 
-    def rows(self, row: int) -> list[int]:
-        """The rows of the stages' options that stand for a row of the last table."""
-        rows = []
+    def networks(self, rows: Integers) -> Iterator[tuple[PVTConfig, Cost]]:
+        """The configurations that stand for rows of the last table, with what they cost."""
+        stages = []
         for table in reversed(self._tables):
-            rows.append(int(table.row[row]))
-            row = table.parent[row]
-        return rows[::-1]
+            stages.append(table.row[rows])
+            rows = table.parent[rows]
+        found = np.stack(stages[::-1], axis=1)
+        space = self.problem.space
+        for row, cost in zip(found.tolist(), costs_of(self.problem, self.template, found), strict=True):
+            yield space.decode(self.template, _stages(space, row)), cost
 
     def _reached(
         self,
