@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvtsearch.search.dominance import last_at_most, point_below, weight_below
@@ -19,6 +19,7 @@ def drawn_plane(drawn: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarra
     return points, rng.integers(1, 4, size=count), rng.integers(-2, values + 2, size=(queries, 2))
 
 
+@settings(deadline=None)
 @given(drawn=sizes)
 def test_weights_below_equal_the_definition(drawn: tuple[int, int, int, int]) -> None:
     """The sum over all points that are at most the corner in both columns."""
@@ -27,6 +28,7 @@ def test_weights_below_equal_the_definition(drawn: tuple[int, int, int, int]) ->
     assert weight_below(points, weights, corners).tolist() == expected
 
 
+@settings(deadline=None)
 @given(drawn=sizes)
 def test_targets_fall_on_every_point_below_as_often_as_it_weighs(drawn: tuple[int, int, int, int]) -> None:
     """All targets of a corner, one after the other, meet each point below it exactly its weight's number of times."""
@@ -38,6 +40,7 @@ def test_targets_fall_on_every_point_below_as_often_as_it_weighs(drawn: tuple[in
         assert np.bincount(found, minlength=len(points)).tolist() == np.where(below, weights, 0).tolist()
 
 
+@settings(deadline=None)
 @given(drawn=sizes)
 def test_the_last_place_in_bounds_equals_the_definition(drawn: tuple[int, int, int, int]) -> None:
     """Before its end, and -1 where no value is in bounds."""

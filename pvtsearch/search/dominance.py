@@ -1,8 +1,8 @@
 """How many points of a plane lie at or below a corner, and which is the last: for many corners at once, exactly.
 
-The ranks of points in the second column are a permutation, whose binary digits make a wavelet tree (Grossi, Gupta and
-Vitter 2003): the points in the order of the first column are parted by one digit after the other, each time stably. A
-node holds the ranks that agree in the digits so far, at the places that these ranks are.
+The ranks of points in the second column are a permutation, whose digits make a wavelet tree (Grossi, Gupta and Vitter
+2003): the points in the order of the first column are parted by one digit after the other, each time stably. A node
+holds the ranks that agree in the digits so far, at the places that these ranks are.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 
+_BITS = 2  # of a digit where only weights are asked for: fewer levels, larger tables
 _CORNERS = 2**15  # that are looked up at once: what they need stays in the processor's cache
 _INT32 = 2**31
 
 
 class _Level(NamedTuple):
-    """Points parted by a digit: how many with a 0 were before each place, and the weights now before each place."""
+    """N points parted by a digit: for each of its values a row (N + 1) of sums over the points before each place."""
 
-    digit: int
-    zeros: Integers
-    total: Integers
-    places: Integers  # which point is where now
+    shift: int
+    same: NDArray[np.int32]  # how many have this value
+    less: NDArray[Any]  # what those weigh that have a smaller one
+    places: Integers  # which point is where when they are parted
 
 
 def weight_below(points: Integers, weights: Integers, corners: Integers) -> Integers:
@@ -33,12 +34,12 @@ def weight_below(points: Integers, weights: Integers, corners: Integers) -> Inte
 
     Sums must fit 64 bits.
     """
-    levels = [level._replace(places=level.places[:0]) for level in _levels(points, weights)]
-    before, inside, wanted = _started(points, weights, corners)
+    levels = [level._replace(places=level.places[:0]) for level in _levels(points, weights, _BITS)]
+    inside, wanted = _started(points, corners)
     sums = np.zeros(len(corners), dtype=np.int64)
     for start in range(0, len(corners), _CORNERS):
         some = slice(start, start + _CORNERS)
-        for _, _, weight in _segments(levels, inside[some], wanted[some], before):
+        for _, _, weight in _segments(levels, inside[some], wanted[some]):
             sums[some] += weight
     return sums
 
@@ -48,71 +49,84 @@ def point_below(points: Integers, weights: Integers, corners: Integers, targets:
 
     The order in which they are laid out is this function's own. Each target is from 0 to below `weight_below`.
     """
-    before, inside, wanted = _started(points, weights, corners)
     found = np.full(len(corners), -1)
     left = targets.copy()
-    for level, node, weight in _segments(_levels(points, weights), inside, wanted, before):
+    for level, node, weight in _segments(_levels(points, weights, 1), *_started(points, corners)):
         here = np.flatnonzero((found < 0) & (left < weight))
-        place = np.searchsorted(level.total, before[node[here]] + left[here], side="right") - 1
-        found[here] = level.places[place]
+        total = _sums(weights[level.places])  # those of digit 0 are first in their node
+        found[here] = level.places[np.searchsorted(total, total[node[here]] + left[here], side="right") - 1]
         left -= weight
     return found
 
 
-def _levels(points: Integers, weights: Integers) -> Iterator[_Level]:
+def _levels(points: Integers, weights: Integers, bits: int) -> Iterator[_Level]:
     """The levels of the tree, the highest digit first."""
-    every = np.arange(len(points))
-    places, ranks = np.argsort(points[:, 0]), np.empty_like(every)
-    ranks[np.argsort(points[:, 1])] = every
+    every, digits = np.arange(len(points)), 2**bits
+    kind = np.int32 if weights.sum() < _INT32 else np.int64  # look-ups wait for memory
+    places, ranks = order_of(points[:, 0]), np.empty_like(every)
+    ranks[order_of(points[:, 1])] = every
     ranks = ranks[places]
-    for digit in reversed(range(len(points).bit_length())):
-        one = ranks >> digit & 1
-        zeros = _sums(1 - one)
-        node = ranks >> digit + 1 << digit + 1  # all nodes before one are full, half of their digits 0
-        earlier = zeros[:-1] - (node >> 1)
-        moved = node + np.where(one, every - node - earlier + (1 << digit), earlier)
+    for shift in reversed(range(0, len(points).bit_length(), bits)):
+        digit, node, weighed = ranks >> shift & digits - 1, ranks >> shift + bits << shift + bits, weights[places]
+        same, less = (np.zeros((digits, len(points) + 1), dtype=d) for d in (np.int32, kind))
+        for value in range(digits):
+            np.cumsum(digit == value, out=same[value, 1:])
+            np.cumsum(weighed * (digit < value), out=less[value, 1:])
         parted = np.empty_like(every)
-        parted[moved] = every
+        parted[node + (digit << shift) + same[digit, every] - same[digit, node]] = every
         ranks, places = ranks[parted], places[parted]
-        yield _Level(digit, zeros, _sums(weights[places]), places)
+        yield _Level(shift, same, less, places)
 
 
-def _started(points: Integers, weights: Integers, corners: Integers) -> tuple[Integers, Integers, Integers]:
-    """Weights before each rank; for each corner the points within its first column, and the ranks within its second."""
-    order = np.argsort(points[:, 1])
-    inside = places_of(np.sort(points[:, 0]), corners[:, 0])
-    return _sums(weights[order]), inside, places_of(points[order, 1], corners[:, 1])
+def _started(points: Integers, corners: Integers) -> tuple[Integers, Integers]:
+    """For each corner the number of points within its first column, and within its second."""
+    first, second = (places_of(np.sort(points[:, c]), corners[:, c]) for c in (0, 1))
+    return first, second
 
 
 def _segments(
-    levels: Iterable[_Level], inside: Integers, wanted: Integers, before: Integers
+    levels: Iterable[_Level], inside: Integers, wanted: Integers
 ) -> Iterator[tuple[_Level, Integers, Integers]]:
-    """All points below each corner, a segment per level: the place of its first, and what its points weigh.
+    """All points below each corner, a segment per level: their node, and what they weigh.
 
     inside: how many places of the node that a corner has come to are within its first column.
     """
     node = np.zeros_like(inside)
     for level in levels:
-        zeros = level.zeros[node + inside] - (node >> 1)
-        one = wanted >> level.digit & 1
-        yield level, node, one * (level.total[node + zeros] - before[node])
-        inside = np.where(one, inside - zeros, zeros)
-        node = node + (one << level.digit)
+        values, row = level.same.shape
+        digit = wanted >> level.shift & values - 1
+        first = digit * row + node
+        last = first + inside
+        yield level, node, level.less.take(last) - level.less.take(first)
+        inside = (level.same.take(last) - level.same.take(first)).astype(np.int64)
+        node = node + (digit << level.shift)
 
 
 def places_of(ordered: Integers, values: Integers) -> Integers:
     """How many of ordered (N,) are at most each of values (Q,): a search that goes through memory in order."""
-    order = np.argsort(values)
+    order = order_of(values)
     places = np.empty(len(values), dtype=np.int64)
     places[order] = np.searchsorted(ordered, values[order], side="right")
     return places
 
 
-def _sums(values: Integers) -> NDArray[Any]:
-    """The sum before each place, and of all; in 32 bits where they suffice: look-ups wait for memory."""
+def order_of(values: Integers) -> Integers:
+    """The places of values in their order, of equal ones the earlier first."""
+    bits = len(values).bit_length()
+    least = int(values.min(initial=0))
+    if int(values.max(initial=0)) - least >= 1 << 62 - bits:
+        return np.argsort(values, kind="stable")
+    # Integers are sorted several times faster than places by their integers.
+    packed = np.sort(values - least << bits | np.arange(len(values)))
+    order: Integers = packed & (1 << bits) - 1
+    return order
+
+
+def _sums(values: Integers) -> Integers:
+    """The sum before each place, and of all."""
     sums = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(values, out=sums[1:])
-    return sums.astype(np.int32) if sums[-1] < _INT32 else sums
+    return sums
 
 
 def last_at_most(values: Integers, ends: Integers, bounds: Integers) -> Integers:

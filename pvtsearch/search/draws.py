@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import NothingFeasible
 from pvtsearch.knobs import Rows
-from pvtsearch.search.counting import partners_of, room_for
+from pvtsearch.search.counting import matched, room_for, sums_fit
 from pvtsearch.search.dominance import point_below
-from pvtsearch.search.halves import COLUMNS, MAX_ROWS, Halves, Meeting, TooManyRows
+from pvtsearch.search.halves import COLUMNS, MAX_ROWS, Halves, Integers, Meeting, TooManyRows
 from pvtsearch.search.paths import Path, Paths
 from pvtsearch.search.problem import Branch, Problem
 from pvtsearch.search.question import is_feasible, nothing_feasible
@@ -91,7 +91,7 @@ def _accepted(paths: Paths, rng: random.Random) -> Iterator[Path]:
 
 def _counted_draws(halves: Halves, count: int, rng: random.Random) -> list[PVTConfig]:
     """Draws through the halves: a first half in proportion to what it may meet, then one of these."""
-    layouts = [_laid_out(halves, meeting) for meeting in halves.meetings()]
+    layouts = [_laid_out(meeting, partners) for meeting, partners in matched(halves)]
     starts = list(accumulate((int(layout[-1]) for layout in layouts), initial=0))
     targets = sorted((rng.randrange(starts[-1]), number) for number in range(count))
     members, drawn = _Members(halves.problem, rng), dict[int, PVTConfig]()
@@ -103,9 +103,10 @@ def _counted_draws(halves: Halves, count: int, rng: random.Random) -> list[PVTCo
     return [drawn[number] for number in range(count)]
 
 
-def _laid_out(halves: Halves, meeting: Meeting) -> NDArray[Any]:
-    """How many configurations the first halves up to each one make; Python integers, so that no sum is too large."""
-    return np.cumsum(meeting.firsts.counts * partners_of(halves, meeting).astype(object))
+def _laid_out(meeting: Meeting, partners: Integers) -> NDArray[Any]:
+    """How many configurations the first halves up to each one make; Python integers where a sum could be too large."""
+    counts = meeting.firsts.counts
+    return np.cumsum(counts * partners) if sums_fit(counts, partners) else np.cumsum(counts * partners.astype(object))
 
 
 def _met(halves: Halves, meeting: Meeting, layout: NDArray[Any], targets: list[int]) -> NDArray[np.int32]:
