@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pvtsearch.analysis.table import LARGEST_EXACT
-from pvtsearch.search.dominance import last_at_most, places_of, weight_below
+from pvtsearch.search.dominance import last_at_most, order_of, places_of, weight_below
 from pvtsearch.search.halves import MAX_ROWS, PLANE, Halves, Integers, Meeting
 from pvtsearch.search.problem import Problem
 
@@ -50,9 +50,8 @@ def take_stock(problem: Problem, *, most: int = MAX_ROWS) -> Inventory:
     ranges = [Range(LARGEST_EXACT, -1) for _ in PLANE]
     for meeting, partners in matched(halves):
         feasible += _pairs(meeting, partners)
-        met = partners > 0
-        meeting = meeting._replace(firsts=meeting.firsts.take(met), shifts=meeting.shifts[met])
-        ranges = [_widened(known, halves, meeting, column) for column, known in enumerate(ranges)]
+        met = meeting._replace(firsts=meeting.firsts.take(partners > 0))
+        ranges = [_widened(known, halves, met, column) for column, known in enumerate(ranges)]
     return Inventory(feasible, dict(zip(PLANE, ranges, strict=True)) if feasible else {})
 
 
@@ -74,7 +73,7 @@ def _done(meeting: Meeting, partners: Future[Integers]) -> tuple[Meeting, Intege
 
 def room_for(halves: Halves, meeting: Meeting) -> Integers:
     """What each first half leaves of the limits."""
-    return halves.limits - meeting.firsts.costs - meeting.shifts
+    return halves.limits - meeting.firsts.costs
 
 
 def partners_of(halves: Halves, meeting: Meeting) -> Integers:
@@ -96,9 +95,11 @@ def sums_fit(counts: Integers, partners: Integers) -> bool:
 def _widened(known: Range, halves: Halves, meeting: Meeting, column: int) -> Range:
     """A range of one metric, with the configurations of a meeting of which every first half has some."""
     seconds, room = meeting.seconds.costs, room_for(halves, meeting)
+    if len(room) == 0 or known == _hoped(known, halves, meeting, column):
+        return known
     ordered = seconds[np.lexsort((seconds[:, 1 - column], seconds[:, column]))]
     values, others = ordered[:, column], ordered[:, 1 - column]
-    spent, bounds = (meeting.firsts.costs + meeting.shifts)[:, column], room[:, 1 - column]
+    spent, bounds = meeting.firsts.costs[:, column], room[:, 1 - column]
     ends = places_of(values, room[:, column])
     largest = _largest(known.largest, spent, values, others, ends, bounds)
     # The least of what is in bounds of the other metric is in bounds of this one: something is in both.
@@ -106,18 +107,22 @@ def _widened(known: Range, halves: Halves, meeting: Meeting, column: int) -> Ran
     return Range(-least, largest)
 
 
+def _hoped(known: Range, halves: Halves, meeting: Meeting, column: int) -> Range:
+    """The range of one metric as a meeting would widen it if any of its halves could meet."""
+    firsts, seconds = meeting.firsts.costs[:, column], meeting.seconds.costs[:, column]
+    least, largest = int(firsts.min() + seconds.min()), int(firsts.max() + seconds.max())
+    return Range(min(known.least, least), max(known.largest, min(largest, int(halves.limits[column]))))
+
+
 def _largest(known: int, spent: Integers, values: Integers, others: Integers, ends: Integers, bounds: Integers) -> int:
     """The largest of known and, for each query, spent and the last value before its end whose other is in bounds."""
     hopes = spent + values[ends - 1]
-    for queries in _portions(np.argsort(-hopes)):
-        queries = queries[hopes[queries] > known]
-        if not len(queries):
+    hopeful = np.flatnonzero(hopes > known)
+    order = hopeful[order_of(-hopes[hopeful])]
+    for start in range(0, len(order), _PORTION):
+        asked = order[start : start + _PORTION]
+        if hopes[asked[0]] <= known:
             break
-        last = last_at_most(others, ends[queries], bounds[queries])
-        known = max(known, int((spent[queries] + values[last]).max()))
+        last = last_at_most(others, ends[asked], bounds[asked])
+        known = max(known, int((spent[asked] + values[last]).max()))
     return known
-
-
-def _portions(places: Integers) -> Iterator[Integers]:
-    for start in range(0, len(places), _PORTION):
-        yield places[start : start + _PORTION]

@@ -25,7 +25,7 @@ class Path(NamedTuple):
 
 
 def costs_of(problem: Problem, template: PVTConfig, rows: Rows) -> list[dict[str, int]]:
-    """Every metric of networks (N, stages) that are given by the rows of their stages' options, from a problem's tables."""
+    """Every metric of networks (N, stages) given by the rows of their stages' options, by a problem's tables."""
     spent = np.tile(problem.algebra.nothing(), (len(rows), 1))
     states = {problem.start(): np.arange(len(rows))}
     for index, column in enumerate(rows.T):
