@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from pvtsearch.errors import InputError
 from pvtsearch.records import Objective
 from pvtsearch.search.composition import Composition
 from pvtsearch.search.limits import objectives_of
+from pvtsearch.search.partials import Partials, bundled, unbundled
 from pvtsearch.search.problem import Problem
 from pvtsearch.search.stagewise import solve
 from pvtsearch.serialize_space import load_space
@@ -148,6 +151,20 @@ def test_chunks_and_early_pruning_change_nothing(limits: dict[str, int], monkeyp
     whole = solve(composition)
     monkeypatch.setattr("pvtsearch.search.stagewise._CHUNK", 50)
     monkeypatch.setattr("pvtsearch.search.partials._BATCH", 10)
+    monkeypatch.setattr("pvtsearch.search.partials._BUNDLE", 3)
     monkeypatch.setattr("pvtsearch.search.sieve._CELLS", 16)
     assert solve(composition) == whole
     assert len(whole.configs) > 100
+
+
+def test_bundles_hold_every_choice_once() -> None:
+    """Whatever the number of choices; and no choice is below its bundle in any column."""
+    for choices in range(1, 20):
+        parts = np.random.default_rng(choices).integers(9, size=(choices, 2))
+        none = np.zeros(choices, dtype=np.int64)
+        lowest = bundled(Partials(parts, none, none, none, none, none))
+        places = np.arange(3 * len(lowest))
+        first, second = unbundled(places, len(lowest), choices)
+        assert list(zip(first, second, strict=True)) == list(product(range(3), range(choices)))
+        bundle = np.concatenate([np.repeat(p, len(unbundled(p[None], len(lowest), choices)[0])) for p in places])
+        assert (lowest[bundle % len(lowest)] <= parts[second]).all()

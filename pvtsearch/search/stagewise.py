@@ -21,7 +21,18 @@ from pvtsearch.cost import Cost
 from pvtsearch.errors import InputError
 from pvtsearch.search.composition import Composition, Points
 from pvtsearch.search.epsilon import cells
-from pvtsearch.search.partials import Counts, Exact, Gathering, Integers, Partials, Pruning, Rounded, stacked
+from pvtsearch.search.partials import (
+    Counts,
+    Exact,
+    Gathering,
+    Integers,
+    Partials,
+    Pruning,
+    Rounded,
+    bundled,
+    stacked,
+    unbundled,
+)
 from pvtsearch.search.paths import costs_of
 from pvtsearch.search.problem import Branch
 from pvtsearch.space import Entering, SearchSpace
@@ -114,6 +125,7 @@ class _Job(NamedTuple):
 
     rows: Integers
     choices: Partials
+    bundles: Parts  # of so many choices in a row each, the least in each column: what none of them is better than
     leaving: Entering
 
 
@@ -173,9 +185,10 @@ class _Solver:
     def _jobs(self, index: int, layer: _Layer) -> Iterator[_Job]:
         """All that may follow each row of a layer; a sample of the rows first."""
         jobs = [
-            _Job(rows, self._choices(index, branch), branch.leaving)
+            _Job(rows, choices, bundled(choices), branch.leaving)
             for entering, rows in layer.states.items()
             for branch in self.problem.branches(self.template, index, entering)
+            for choices in [self._choices(index, branch)]
         ]
         self._check_range([job.choices for job in jobs])
         for job in jobs:
@@ -198,10 +211,16 @@ class _Solver:
     ) -> Partials:
         """The job's rows, each with all that may follow it, as far as some completion is within the limits."""
         table, choices = layer.table.take(job.rows), job.choices
-        parts = self.composition.joined(table.parts[:, None], choices.parts[None]).reshape(-1, choices.parts.shape[1])
-        places = np.flatnonzero(gathering.promising(shown(parts)))
-        places = places[self.composition.can_end(self.template, index + 1, job.leaving, parts[places])]
-        first, second = np.divmod(places, len(choices))
+
+        def open_places(parts: Parts) -> Integers:
+            places = np.flatnonzero(gathering.promising(shown(parts)))
+            return places[self.composition.can_end(self.template, index + 1, job.leaving, parts[places])]
+
+        bundles = self.composition.joined(table.parts[:, None], job.bundles[None]).reshape(-1, job.bundles.shape[1])
+        first, second = unbundled(open_places(bundles), len(job.bundles), len(choices))
+        parts = self.composition.joined(table.parts[first], choices.parts[second])
+        places = open_places(parts)
+        first, second = first[places], second[places]
         return Partials(
             shown(parts[places]),
             table.counts[first] * choices.counts[second],
