@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pvtsearch.search.dominance import last_at_most, point_below, weight_below
+from pvtsearch.search.dominance import last_at_most, order_of, places_of, point_below, weight_below
 
 sizes = st.tuples(st.integers(0, 40), st.integers(1, 30), st.integers(1, 50), st.integers(0, 2**32))
 
@@ -52,3 +52,15 @@ def test_the_last_place_in_bounds_equals_the_definition(drawn: tuple[int, int, i
         for end, bound in zip(ends, corners[:, 1], strict=True)
     ]
     assert last_at_most(values, ends, corners[:, 1]).tolist() == expected
+
+
+@settings(deadline=None)
+@given(drawn=sizes)
+def test_orders_and_places_equal_the_definition(drawn: tuple[int, int, int, int]) -> None:
+    """Whether a value and its place fit 64 bits together or not; equal values in their order."""
+    points, _weights, corners = drawn_plane(drawn)
+    for scale in (1, 2**55):
+        values = points[:, 0] * scale
+        assert order_of(values).tolist() == sorted(range(len(values)), key=lambda place: values[place])
+        places = places_of(np.sort(values), corners[:, 0] * scale)
+        assert places.tolist() == [int((values <= corner * scale).sum()) for corner in corners[:, 0]]
