@@ -27,6 +27,15 @@ FRONTS = ("prior,macs", "prior,macs,params")
 ALONE = "prior"  # the slowest front, under limits on parameters and MACs
 DRAWS = 100_000
 
+HEADING = """# Exact searches, counts and draws of whole spaces
+
+`OMP_NUM_THREADS=1 python tests/benchmarks/exact_search.py > reports/exact/README.md`
+
+{versions}; {cores} cores. Seconds by processor are of all cores together; where a
+machine has other work they grow somewhat, those by clock much. Input 224x224, batch 1, float32. *stock*: the ranges of
+costs within the limits; *estimate*: under a limit on memory too. A front is told by its limits, then its objectives.
+"""
+
 
 def problem_of(space: str, budget: str) -> Problem:
     """Whole spaces under limits on parameters and MACs."""
@@ -97,14 +106,7 @@ def line(*arguments: str) -> None:
 def main() -> None:
     """Every task on every space and budget, one process each."""
     versions = ", ".join(f"{name} {version}" for name, version in library_versions(("pvtsearch", "numpy")).items())
-    print("# Exact searches, counts and draws of whole spaces\n")
-    print("`OMP_NUM_THREADS=1 python tests/benchmarks/exact_search.py > reports/exact/README.md`\n")
-    print(
-        f"{versions}; {os.cpu_count()} cores. Seconds by processor are of all cores together; those by clock depend on"
-    )
-    print(
-        "what else the machine does. Input 224x224, batch 1, float32. A front is by its limits, then its objectives.\n"
-    )
+    print(HEADING.format(versions=versions, cores=os.cpu_count()))
     print("| space | limits of | task | found | CPU s | clock s | MiB |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: |", flush=True)
     for space in SPACES:
