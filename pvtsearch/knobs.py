@@ -125,6 +125,12 @@ class StageOptions:
         names = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio", "mlp_width")
         return {name: np.array([getattr(stage, name) for stage in self.stages]) for name in names}
 
+    @cached_property
+    def attentions(self) -> tuple[tuple[Attention, ...], Rows]:
+        """The attentions that occur, and which of them each row has."""
+        known = {attention: place for place, attention in enumerate({stage.attention: None for stage in self.stages})}
+        return tuple(known), np.array([known[stage.attention] for stage in self.stages], dtype=np.int64)
+
 
 def ruled_value(stage: StageConfig, knob: RuledKnob) -> Any:
     """The value that a rule on knob compares; None where the stage has no such knob."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from small_spaces import limited_problems
 
-from pvtsearch.analysis.metrics import analytic_cost
+from pvtsearch.analysis.metrics import analytic_cost, costing_with
+from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import NothingFeasible
@@ -66,22 +68,45 @@ def test_numbers_lead_to_all_networks_once(drawn: Drawn) -> None:
 
 SOME = (StageLimit(0, "embed_dim", 16, 16), StageLimit(1, "depth", 1, 1), StageLimit(2, "embed_dim", 32, 32))
 TINY = Problem(load_space("tiny"), (64, 64), budget=Budget({"params": 250_000, "macs": 6_000_000}), stage_limits=SOME)
-Z_OF_ONE_IN_A_THOUSAND = 3.09
+NARROW = (StageLimit(0, "depth", 1, 1), StageLimit(1, "embed_dim", 32, 64), StageLimit(2, "depth", 1, 1))
+PEAK = Problem(  # a limit on memory is none that halves are counted by, so draws are by rejection
+    load_space("tiny"),
+    (96, 64),
+    task="backbone",
+    budget=Budget({"params": 200_000, "inference_peak_bytes": 2_000_000}),
+    stage_limits=NARROW,
+    costing=costing_with(("params", "inference_peak_bytes"), MemorySetting(batch_size=2)),
+)
+
+
+def surprise(problem: Problem, draws: int, **options: int) -> float:
+    """The p-value of a chi-square test of draws over all feasible configurations (Wilson and Hilferty 1931)."""
+    decoder = Decoder(problem)
+    feasible = [decoder.decoded(path).config for path in decoder.walk(np.random.default_rng(0))]
+    assert len(feasible) < 0.8 * Paths(problem).total
+    drawn = Counter(uniform_draws(problem, draws, seed=1, **options))
+    assert drawn.keys() <= set(feasible)
+    expected = draws / len(feasible)
+    assert expected > 5
+    square = sum((drawn[config] - expected) ** 2 / expected for config in feasible)
+    spread = 2 / 9 / (len(feasible) - 1)
+    z = ((square / (len(feasible) - 1)) ** (1 / 3) - 1 + spread) / spread**0.5
+    return 1 - NormalDist().cdf(z)
 
 
 @pytest.mark.parametrize("most", [20_000_000, 1], ids=["counted", "rejection"])
 def test_draws_are_uniform(most: int) -> None:
     """Chi-square of 20,000 draws over all feasible configurations, by either way of drawing; the seed is fixed."""
-    decoder = Decoder(TINY)
-    feasible = [decoder.decoded(path).config for path in decoder.walk(np.random.default_rng(0))]
-    assert len(feasible) < 0.8 * Paths(TINY).total
-    drawn = Counter(uniform_draws(TINY, 20_000, seed=1, most=most))
-    assert drawn.keys() <= set(feasible)
-    expected = 20_000 / len(feasible)
-    assert expected > 5
-    square = sum((drawn[config] - expected) ** 2 / expected for config in feasible)
-    degrees = len(feasible) - 1
-    assert abs(square - degrees) / (2 * degrees) ** 0.5 < Z_OF_ONE_IN_A_THOUSAND
+    assert 0.001 < surprise(TINY, 20_000, most=most) < 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", [TINY, PEAK], ids=["counted", "rejection"])
+def test_many_draws_are_uniform(problem: Problem) -> None:
+    """Chi-square of 100,000 draws: of three stages under two limits, and of backbones under one on memory."""
+    value = surprise(problem, 100_000)
+    print(f"p = {value:.3f}")
+    assert 0.001 < value < 0.999
 
 
 def test_the_same_seed_draws_the_same() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from small_spaces import every_config, limited_problems
 
 from pvtsearch.accuracy.prior import prior_score
-from pvtsearch.analysis.metrics import ASKED_AS, analytic_cost, costing_with
+from pvtsearch.analysis.metrics import analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
@@ -19,6 +21,7 @@ from pvtsearch.errors import InputError
 from pvtsearch.records import Objective
 from pvtsearch.search.composition import Composition
 from pvtsearch.search.limits import objectives_of
+from pvtsearch.search.partials import Partials, bundled, unbundled
 from pvtsearch.search.problem import Problem
 from pvtsearch.search.stagewise import solve
 from pvtsearch.serialize_space import load_space
@@ -139,16 +142,29 @@ def test_the_tiny_space_as_brute_force() -> None:
         assert list(zip(front.configs, front.ties, strict=True)) == list(expected.values())
 
 
-@pytest.mark.parametrize("peaks", [(), ("inference_memory",), ("training_memory",)], ids=str)
-def test_chunks_and_early_pruning_change_nothing(peaks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the portions, the answer is the same; peaks too, of which keys are other columns than parts."""
-    names = ["prior", "macs", *(peaks or ["params"])]
-    costing = costing_with([ASKED_AS[name] for name in names if name in ASKED_AS], MemorySetting())
-    problem = Problem(load_space("tiny"), (64, 64), costing=costing)
-    composition = Composition(problem, objectives_of(names))
+@pytest.mark.parametrize("limits", [{}, {"inference_peak_bytes": 2_500_000, "params": 1_000_000}], ids=["sums", "peak"])
+def test_chunks_and_early_pruning_change_nothing(limits: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the portions, the answer is the same; a peak has more parts than columns that decide."""
+    space, costing = load_space("tiny"), costing_with(("params", "macs", *limits), MemorySetting())
+    problem = Problem(space, (64, 64), budget=Budget(limits), costing=costing)
+    composition = Composition(problem, objectives_of(["prior", "macs", "params"]))
     whole = solve(composition)
     monkeypatch.setattr("pvtsearch.search.stagewise._CHUNK", 50)
     monkeypatch.setattr("pvtsearch.search.partials._BATCH", 10)
-    monkeypatch.setattr("pvtsearch.search.sieve._CELLS", 1000)
+    monkeypatch.setattr("pvtsearch.search.partials._BUNDLE", 3)
+    monkeypatch.setattr("pvtsearch.search.sieve._CELLS", 16)
     assert solve(composition) == whole
-    assert len(whole.configs) > 20
+    assert len(whole.configs) > 100
+
+
+def test_bundles_hold_every_choice_once() -> None:
+    """Whatever the number of choices; and no choice is below its bundle in any column."""
+    for choices in range(1, 20):
+        parts = np.random.default_rng(choices).integers(9, size=(choices, 2))
+        none = np.zeros(choices, dtype=np.int64)
+        lowest = bundled(Partials(parts, none, none, none, none, none))
+        places = np.arange(3 * len(lowest))
+        first, second = unbundled(places, len(lowest), choices)
+        assert list(zip(first, second, strict=True)) == list(product(range(3), range(choices)))
+        bundle = np.concatenate([np.repeat(p, len(unbundled(p[None], len(lowest), choices)[0])) for p in places])
+        assert (lowest[bundle % len(lowest)] <= parts[second]).all()

@@ -58,7 +58,8 @@ def stage_costs(
     costing.check_task(task)
     _check_range(template, index, options, entering, move, task, costing)
     costs = np.empty((len(move.rows), costing.algebra.width), dtype=np.int64)
-    kinds = np.array([type(options.stages[row].attention) is SpatialReduction for row in move.rows], dtype=bool)
+    known, which = options.attentions
+    kinds = np.array([type(attention) is SpatialReduction for attention in known], dtype=bool)[which[move.rows]]
     for kind in (True, False):
         places = np.flatnonzero(kinds == kind)
         if len(places):
@@ -78,9 +79,11 @@ def head_costs(
 
 def _shape_of_rows(options: StageOptions, rows: Rows) -> StageShape:
     """Rows that share a kind of attention, as arrays."""
-    reductions = [reduction_of(options.stages[row].attention) for row in rows]
-    numbers: Rows = np.array(reductions)[:, 0]
-    return shape_from({name: column[rows] for name, column in options.columns.items()}, type(reductions[0])(numbers))
+    known, which = options.attentions
+    reductions = [reduction_of(attention) for attention in known]
+    numbers: Rows = np.array(reductions)[which[rows], 0]
+    kind = type(reductions[which[rows[0]]])
+    return shape_from({name: column[rows] for name, column in options.columns.items()}, kind(numbers))
 
 
 def _largest_shape(options: StageOptions, rows: Rows, attention: Attention) -> StageShape:
@@ -141,8 +144,9 @@ def _check_range(
     template: PVTConfig, index: int, options: StageOptions, entering: Entering, move: Move, task: Task, costing: Costing
 ) -> None:
     """Costs grow with every number but the reduction: hold the largest of each, in Python ints, against 64 bits."""
-    for attention in {options.stages[row].attention for row in move.rows}:
-        shape = _largest_shape(options, move.rows, attention)
+    known, which = options.attentions
+    for place in np.unique(which[move.rows]):
+        shape = _largest_shape(options, move.rows, known[place])
         _check_exact(index, _stage(template, index, shape, entering, move, task, costing))
 
 

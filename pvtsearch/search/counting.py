@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from pvtsearch.search.dominance import last_at_most, weight_below
+from pvtsearch.analysis.table import LARGEST_EXACT
+from pvtsearch.search.dominance import last_at_most, order_of, places_of, weight_below
 from pvtsearch.search.halves import MAX_ROWS, PLANE, Halves, Integers, Meeting
 from pvtsearch.search.problem import Problem
 
 _INT64 = 2**63
+_AT_ONCE = 2  # meetings: more would be faster on more cores, and need more memory
+_PORTION = 2**14  # first halves that are asked for the largest cost at once, the most promising first
 
 
 class Range(NamedTuple):
@@ -33,7 +38,7 @@ class Inventory:
 def count_feasible(problem: Problem, *, most: int = MAX_ROWS) -> int:
     """The exact number of configurations within a problem's limits. Raises `TooManyRows` beyond `most` table rows."""
     halves = Halves(problem, most=most)
-    return sum(_pairs(meeting, partners_of(halves, meeting)) for meeting in halves.meetings())
+    return sum(_pairs(meeting, partners) for meeting, partners in matched(halves))
 
 
 def take_stock(problem: Problem, *, most: int = MAX_ROWS) -> Inventory:
@@ -42,22 +47,33 @@ def take_stock(problem: Problem, *, most: int = MAX_ROWS) -> Inventory:
     Raises `TooManyRows` beyond `most` table rows.
     """
     halves, feasible = Halves(problem, most=most), 0
-    spans: list[list[Range]] = [[] for _ in PLANE]
-    for meeting in halves.meetings():
-        feasible += _pairs(meeting, partners_of(halves, meeting))
-        for column, found in enumerate(spans):
-            found.extend(_spans(halves, meeting, column))
-    ranges = {
-        name: Range(min(span.least for span in found), max(span.largest for span in found))
-        for name, found in zip(PLANE, spans, strict=True)
-        if found
-    }
-    return Inventory(feasible, ranges)
+    ranges = [Range(LARGEST_EXACT, -1) for _ in PLANE]
+    for meeting, partners in matched(halves):
+        feasible += _pairs(meeting, partners)
+        met = meeting._replace(firsts=meeting.firsts.take(partners > 0))
+        ranges = [_widened(known, halves, met, column) for column, known in enumerate(ranges)]
+    return Inventory(feasible, dict(zip(PLANE, ranges, strict=True)) if feasible else {})
+
+
+def matched(halves: Halves) -> Iterator[tuple[Meeting, Integers]]:
+    """Every meeting, and how many second halves each first half may meet; a few are worked on at once."""
+    waiting: deque[tuple[Meeting, Future[Integers]]] = deque()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for meeting in halves.meetings():
+            waiting.append((meeting, pool.submit(partners_of, halves, meeting)))
+            if len(waiting) > _AT_ONCE:
+                yield _done(*waiting.popleft())
+        for each in waiting:
+            yield _done(*each)
+
+
+def _done(meeting: Meeting, partners: Future[Integers]) -> tuple[Meeting, Integers]:
+    return meeting, partners.result()
 
 
 def room_for(halves: Halves, meeting: Meeting) -> Integers:
     """What each first half leaves of the limits."""
-    return halves.limits - meeting.firsts.costs - meeting.shifts
+    return halves.limits - meeting.firsts.costs
 
 
 def partners_of(halves: Halves, meeting: Meeting) -> Integers:
@@ -68,21 +84,45 @@ def partners_of(halves: Halves, meeting: Meeting) -> Integers:
 def _pairs(meeting: Meeting, partners: Integers) -> int:
     """How many configurations a meeting is, as a Python integer."""
     counts = meeting.firsts.counts
-    if len(counts) * int(counts.max(initial=0)) * int(partners.max(initial=0)) < _INT64:
-        return int(counts @ partners)
-    return int(counts.astype(object) @ partners.astype(object))
+    return int(counts @ partners if sums_fit(counts, partners) else counts.astype(object) @ partners.astype(object))
 
 
-def _spans(halves: Halves, meeting: Meeting, column: int) -> Iterator[Range]:
-    """The range of one metric over a meeting's configurations within the limits; nothing where there are none."""
-    seconds = meeting.seconds.costs
+def sums_fit(counts: Integers, partners: Integers) -> bool:
+    """Whether all configurations that first halves make with their partners can be summed in 64 bits."""
+    return len(counts) * int(counts.max(initial=0)) * int(partners.max(initial=0)) < _INT64
+
+
+def _widened(known: Range, halves: Halves, meeting: Meeting, column: int) -> Range:
+    """A range of one metric, with the configurations of a meeting of which every first half has some."""
+    seconds, room = meeting.seconds.costs, room_for(halves, meeting)
+    if len(room) == 0 or known == _hoped(known, halves, meeting, column):
+        return known
     ordered = seconds[np.lexsort((seconds[:, 1 - column], seconds[:, column]))]
     values, others = ordered[:, column], ordered[:, 1 - column]
-    room, spent = room_for(halves, meeting), (meeting.firsts.costs + meeting.shifts)[:, column]
-    ends = np.searchsorted(values, room[:, column], side="right")
-    last = last_at_most(others, ends, room[:, 1 - column])
-    reverse_first = last_at_most(others[::-1], np.full_like(ends, len(others)), room[:, 1 - column])
-    met = np.flatnonzero(last >= 0)
-    if len(met):
-        first = len(others) - 1 - reverse_first[met]
-        yield Range(int((spent[met] + values[first]).min()), int((spent[met] + values[last[met]]).max()))
+    spent, bounds = meeting.firsts.costs[:, column], room[:, 1 - column]
+    ends = places_of(values, room[:, column])
+    largest = _largest(known.largest, spent, values, others, ends, bounds)
+    # The least of what is in bounds of the other metric is in bounds of this one: something is in both.
+    least = _largest(-known.least, -spent, -values[::-1], others[::-1], np.full_like(ends, len(values)), bounds)
+    return Range(-least, largest)
+
+
+def _hoped(known: Range, halves: Halves, meeting: Meeting, column: int) -> Range:
+    """The range of one metric as a meeting would widen it if any of its halves could meet."""
+    firsts, seconds = meeting.firsts.costs[:, column], meeting.seconds.costs[:, column]
+    least, largest = int(firsts.min() + seconds.min()), int(firsts.max() + seconds.max())
+    return Range(min(known.least, least), max(known.largest, min(largest, int(halves.limits[column]))))
+
+
+def _largest(known: int, spent: Integers, values: Integers, others: Integers, ends: Integers, bounds: Integers) -> int:
+    """The largest of known and, for each query, spent and the last value before its end whose other is in bounds."""
+    hopes = spent + values[ends - 1]
+    hopeful = np.flatnonzero(hopes > known)
+    order = hopeful[order_of(-hopes[hopeful])]
+    for start in range(0, len(order), _PORTION):
+        asked = order[start : start + _PORTION]
+        if hopes[asked[0]] <= known:
+            break
+        last = last_at_most(others, ends[asked], bounds[asked])
+        known = max(known, int((spent[asked] + values[last]).max()))
+    return known

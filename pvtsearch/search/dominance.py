@@ -1,24 +1,46 @@
-"""How many points of a plane lie at or below a corner, and which is the last: for many corners at once, exactly."""
+"""How many points of a plane lie at or below a corner, and which is the last: for many corners at once, exactly.
+
+The ranks of points in the second column are a permutation, whose digits make a wavelet tree (Grossi, Gupta and Vitter
+2003): the points in the order of the first column are parted by one digit after the other, each time stably. A node
+holds the ranks that agree in the digits so far, at the places that these ranks are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 
+_BITS = 2  # of a digit where only weights are asked for: fewer levels, larger tables
+_CORNERS = 2**15  # that are looked up at once: what they need stays in the processor's cache
+_INT32 = 2**31
+
+
+class _Level(NamedTuple):
+    """N points parted by a digit: for each of its values a row (N + 1) of sums over the points before each place."""
+
+    shift: int
+    same: NDArray[np.int32]  # how many have this value
+    less: NDArray[Any]  # what those weigh that have a smaller one
+    places: Integers  # which point is where when they are parted
+
 
 def weight_below(points: Integers, weights: Integers, corners: Integers) -> Integers:
     """For each corner (Q, 2), the sum of weights (N,) of the points (N, 2) that are at most it in both columns.
 
-    N is below 2^31, and sums must fit 64 bits.
+    Sums must fit 64 bits.
     """
+    levels = [level._replace(places=level.places[:0]) for level in _levels(points, weights, _BITS)]
+    inside, wanted = _started(points, corners)
     sums = np.zeros(len(corners), dtype=np.int64)
-    for segment in _segments(points, weights, corners):
-        sums += segment.total[segment.last] - segment.total[segment.first]
+    for start in range(0, len(corners), _CORNERS):
+        some = slice(start, start + _CORNERS)
+        for _, _, weight in _segments(levels, inside[some], wanted[some]):
+            sums[some] += weight
     return sums
 
 
@@ -29,46 +51,82 @@ def point_below(points: Integers, weights: Integers, corners: Integers, targets:
     """
     found = np.full(len(corners), -1)
     left = targets.copy()
-    for segment in _segments(points, weights, corners):
-        before = segment.total[segment.first]
-        width = segment.total[segment.last] - before
-        here = np.flatnonzero((found < 0) & (left < width))
-        found[here] = segment.places[np.searchsorted(segment.total, before[here] + left[here], side="right") - 1]
-        left -= width
+    for level, node, weight in _segments(_levels(points, weights, 1), *_started(points, corners)):
+        here = np.flatnonzero((found < 0) & (left < weight))
+        total = _sums(weights[level.places])  # those of digit 0 are first in their node
+        found[here] = level.places[np.searchsorted(total, total[node[here]] + left[here], side="right") - 1]
+        left -= weight
     return found
 
 
-class _Segment(NamedTuple):
-    """Some of the points below each corner, as a span of places: from `first` to before `last`."""
-
-    first: NDArray[np.int32]
-    last: NDArray[np.int32]
-    total: Integers  # weights of all places before
-    places: Integers  # which point is where
-
-
-def _segments(points: Integers, weights: Integers, corners: Integers) -> Iterator[_Segment]:
-    """All points below each corner, in as many segments as ranks have bits.
-
-    A wavelet matrix (Claude, Navarro and Ordóñez 2015): points in the order of the first column are parted by one bit
-    after the other of their rank in the second.
-    """
-    places = np.argsort(points[:, 0], kind="stable")
-    heights = np.sort(points[:, 1])
-    ranks = np.searchsorted(heights, points[places, 1]).astype(np.int32)
-    wanted = np.searchsorted(heights, corners[:, 1], side="right").astype(np.int32)  # below are the ranks less than it
-    ends = np.searchsorted(points[places, 0], corners[:, 0], side="right").astype(np.int32)
-    starts = np.zeros_like(ends)
-    for bit in reversed(range(len(points).bit_length())):
-        low = (ranks >> bit & 1) == 0
-        low_before = np.concatenate([[0], np.cumsum(low)]).astype(np.int32)
-        parted = np.concatenate([np.flatnonzero(low), np.flatnonzero(~low)])
+def _levels(points: Integers, weights: Integers, bits: int) -> Iterator[_Level]:
+    """The levels of the tree, the highest digit first."""
+    every, digits = np.arange(len(points)), 2**bits
+    kind = np.int32 if weights.sum() < _INT32 else np.int64  # look-ups wait for memory
+    places, ranks = order_of(points[:, 0]), np.empty_like(every)
+    ranks[order_of(points[:, 1])] = every
+    ranks = ranks[places]
+    for shift in reversed(range(0, len(points).bit_length(), bits)):
+        digit, node, weighed = ranks >> shift & digits - 1, ranks >> shift + bits << shift + bits, weights[places]
+        same, less = (np.zeros((digits, len(points) + 1), dtype=d) for d in (np.int32, kind))
+        for value in range(digits):
+            np.cumsum(digit == value, out=same[value, 1:])
+            np.cumsum(weighed * (digit < value), out=less[value, 1:])
+        parted = np.empty_like(every)
+        parted[node + (digit << shift) + same[digit, every] - same[digit, node]] = every
         ranks, places = ranks[parted], places[parted]
-        first, last = low_before[starts], low_before[ends]
-        upper = (wanted >> bit & 1).astype(bool)
-        yield _Segment(first, np.where(upper, last, first), np.append(0, np.cumsum(weights[places])), places)
-        starts = np.where(upper, low_before[-1] + starts - first, first)
-        ends = np.where(upper, low_before[-1] + ends - last, last)
+        yield _Level(shift, same, less, places)
+
+
+def _started(points: Integers, corners: Integers) -> tuple[Integers, Integers]:
+    """For each corner the number of points within its first column, and within its second."""
+    first, second = (places_of(np.sort(points[:, c]), corners[:, c]) for c in (0, 1))
+    return first, second
+
+
+def _segments(
+    levels: Iterable[_Level], inside: Integers, wanted: Integers
+) -> Iterator[tuple[_Level, Integers, Integers]]:
+    """All points below each corner, a segment per level: their node, and what they weigh.
+
+    inside: how many places of the node that a corner has come to are within its first column.
+    """
+    node = np.zeros_like(inside)
+    for level in levels:
+        values, row = level.same.shape
+        digit = wanted >> level.shift & values - 1
+        first = digit * row + node
+        last = first + inside
+        yield level, node, level.less.take(last) - level.less.take(first)
+        inside = (level.same.take(last) - level.same.take(first)).astype(np.int64)
+        node = node + (digit << level.shift)
+
+
+def places_of(ordered: Integers, values: Integers) -> Integers:
+    """How many of ordered (N,) are at most each of values (Q,): a search that goes through memory in order."""
+    order = order_of(values)
+    places = np.empty(len(values), dtype=np.int64)
+    places[order] = np.searchsorted(ordered, values[order], side="right")
+    return places
+
+
+def order_of(values: Integers) -> Integers:
+    """The places of values in their order, of equal ones the earlier first."""
+    bits = len(values).bit_length()
+    least = int(values.min(initial=0))
+    if int(values.max(initial=0)) - least >= 1 << 62 - bits:
+        return np.argsort(values, kind="stable")
+    # Integers are sorted several times faster than places by their integers.
+    packed = np.sort(values - least << bits | np.arange(len(values)))
+    order: Integers = packed & (1 << bits) - 1
+    return order
+
+
+def _sums(values: Integers) -> Integers:
+    """The sum before each place, and of all."""
+    sums = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values, out=sums[1:])
+    return sums
 
 
 def last_at_most(values: Integers, ends: Integers, bounds: Integers) -> Integers:

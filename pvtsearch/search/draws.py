@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import NothingFeasible
 from pvtsearch.knobs import Rows
-from pvtsearch.search.counting import partners_of, room_for
+from pvtsearch.search.counting import matched, room_for, sums_fit
 from pvtsearch.search.dominance import point_below
-from pvtsearch.search.halves import COLUMNS, MAX_ROWS, Halves, Meeting, TooManyRows
+from pvtsearch.search.halves import COLUMNS, MAX_ROWS, Halves, Integers, Meeting, TooManyRows
 from pvtsearch.search.paths import Path, Paths
 from pvtsearch.search.problem import Branch, Problem
 from pvtsearch.search.question import is_feasible, nothing_feasible
@@ -91,21 +91,24 @@ def _accepted(paths: Paths, rng: random.Random) -> Iterator[Path]:
 
 def _counted_draws(halves: Halves, count: int, rng: random.Random) -> list[PVTConfig]:
     """Draws through the halves: a first half in proportion to what it may meet, then one of these."""
-    layouts = [_laid_out(halves, meeting) for meeting in halves.meetings()]
+    layouts = [_laid_out(meeting, partners) for meeting, partners in matched(halves)]
     starts = list(accumulate((int(layout[-1]) for layout in layouts), initial=0))
     targets = sorted((rng.randrange(starts[-1]), number) for number in range(count))
-    members, drawn = _Members(halves.problem, rng), dict[int, PVTConfig]()
+    members = {template: _Members(halves.problem, template, rng) for template in halves.problem.space.templates}
+    drawn: dict[int, PVTConfig] = {}
     for place, meeting in enumerate(halves.meetings()):
         mine = [(t - starts[place], number) for t, number in targets if starts[place] <= t < starts[place + 1]]
         if mine:
             rows = _met(halves, meeting, layouts[place], [target for target, _ in mine])
-            drawn |= {n: members.config(meeting.template, r) for (_, n), r in zip(mine, rows.tolist(), strict=True)}
+            config = members[meeting.template].config
+            drawn |= {number: config(row) for (_, number), row in zip(mine, rows.tolist(), strict=True)}
     return [drawn[number] for number in range(count)]
 
 
-def _laid_out(halves: Halves, meeting: Meeting) -> NDArray[Any]:
-    """How many configurations the first halves up to each one make; Python integers, so that no sum is too large."""
-    return np.cumsum(meeting.firsts.counts * partners_of(halves, meeting).astype(object))
+def _laid_out(meeting: Meeting, partners: Integers) -> NDArray[Any]:
+    """How many configurations the first halves up to each one make; Python integers where a sum could be too large."""
+    counts = meeting.firsts.counts
+    return np.cumsum(counts * partners) if sums_fit(counts, partners) else np.cumsum(counts * partners.astype(object))
 
 
 def _met(halves: Halves, meeting: Meeting, layout: NDArray[Any], targets: list[int]) -> NDArray[np.int32]:
@@ -121,22 +124,22 @@ def _met(halves: Halves, meeting: Meeting, layout: NDArray[Any], targets: list[i
 
 
 class _Members:
-    """The configurations that a row per stage stands for: in each stage all of its state that cost the same."""
+    """The configurations of a template that a row per stage stands for: all stages of the state that cost the same."""
 
-    def __init__(self, problem: Problem, rng: random.Random) -> None:
-        self.problem, self.rng = problem, rng
-        self._known: dict[tuple[PVTConfig, int, Entering, int], tuple[Rows, Entering]] = {}
+    def __init__(self, problem: Problem, template: PVTConfig, rng: random.Random) -> None:
+        self.problem, self.template, self.rng = problem, template, rng
+        self._known: dict[tuple[int, Entering, int], tuple[Rows, Entering]] = {}
 
-    def config(self, template: PVTConfig, rows: list[int]) -> PVTConfig:
+    def config(self, rows: list[int]) -> PVTConfig:
         """One of these configurations, each with the same chance."""
         entering, stages = self.problem.start(), []
         for index, row in enumerate(rows):
-            key = template, index, entering, row
+            key = index, entering, row
             if key not in self._known:
-                self._known[key] = _alike(self.problem.branches(template, index, entering), row)
+                self._known[key] = _alike(self.problem.branches(self.template, index, entering), row)
             alike, entering = self._known[key]
             stages.append(self.problem.space.options[index].stages[alike[self.rng.randrange(len(alike))]])
-        return self.problem.space.decode(template, tuple(stages))
+        return self.problem.space.decode(self.template, tuple(stages))
 
 
 def _alike(branches: Sequence[Branch], row: int) -> tuple[Rows, Entering]:

@@ -60,14 +60,13 @@ def runs_of(branch: Branch) -> Runs:
 
 
 class Meeting(NamedTuple):
-    """First and second halves: a pair is a network of the space, within the limits where their costs and the shift are.
+    """First and second halves: a pair is a network of the space, within the limits where the sum of their costs is.
 
     Second halves begin at the state that a first half leaves, `entering` by `entering`, and are told by their rows.
     """
 
     template: PVTConfig
-    firsts: Runs
-    shifts: Integers  # (firsts, 2)
+    firsts: Runs  # with the costs of second halves that depend on the state
     seconds: Runs
 
 
@@ -103,12 +102,11 @@ class Halves:
                 key = branch.leaving, runs.costs.tobytes() + runs.counts.tobytes() + runs.rows.tobytes()
                 shared.setdefault(key, (runs, []))[1].append((firsts, shift))
         for (leaving, _), (runs, users) in shared.items():
-            firsts = _stacked([firsts for firsts, _ in users])
-            shifts = np.repeat([shift for _, shift in users], [len(firsts) for firsts, _ in users], axis=0)
-            room = (self.limits - firsts.costs - shifts).max(axis=0)
+            firsts = _stacked([Runs(each.costs + shift, each.counts, each.rows) for each, shift in users])
+            room = self.limits - firsts.costs.min(axis=0)
             seconds = self._joined(runs, self._tail(template, middle + 1, leaving), room)
             if len(seconds):
-                yield Meeting(template, firsts, shifts, seconds)
+                yield Meeting(template, firsts, seconds)
 
     def _firsts(self, template: PVTConfig, middle: int) -> dict[Entering, Runs]:
         """First halves that some completion keeps within the limits, by the state they leave."""
@@ -145,13 +143,14 @@ class Halves:
     def _joined(self, runs: Runs, others: Runs, limits: Integers) -> Runs:
         """Each run followed by each of others, as far as the sum is within limits."""
         self._check(len(runs) * len(others))
-        sums = runs.costs[:, None] + others.costs[None]
-        if (sums[..., self._unlimited] > LARGEST_EXACT).any():  # sums of two cannot pass 64 bits, later ones could
+        sums = [np.add.outer(*columns) for columns in zip(runs.costs.T, others.costs.T, strict=True)]
+        if any(sums[column].max(initial=0) > LARGEST_EXACT for column in self._unlimited):
+            # Sums of two cannot pass 64 bits, later ones could.
             raise InputError("costs of a network go beyond exact 64-bit integers: give a smaller image size")
-        places = np.flatnonzero((sums <= limits).all(axis=2))
+        places = np.flatnonzero((sums[0] <= limits[0]) & (sums[1] <= limits[1]))
         first, second = np.divmod(places, max(1, len(others)))
         return Runs(
-            sums.reshape(-1, 2)[places],
+            np.stack([column.ravel()[places] for column in sums], axis=1),
             runs.counts[first] * others.counts[second],
             np.concatenate([runs.rows[first], others.rows[second]], axis=1),
         )

@@ -23,8 +23,7 @@ _WORD = 64
 
 def nondominated(points: Points) -> NDArray[np.bool_]:
     """Mask of the rows of points (N, K) that no other row dominates; of equal rows the first is kept."""
-    if len(points) and points.shape[1] > 2:
-        points = points[:, _telling(points)]
+    points = points[:, _telling(points)]
     order, group = _ranked(points, points.shape[1])
     first = np.flatnonzero(np.diff(group, prepend=-1))
     keep = np.zeros(len(points), dtype=bool)
@@ -35,7 +34,9 @@ def nondominated(points: Points) -> NDArray[np.bool_]:
 
 
 def _telling(points: Points) -> list[int]:
-    """Columns that decide, of those that order the rows alike only one: parameters, but not their bytes."""
+    """Columns that decide, of those that order the rows alike only the first: parameters, but not their bytes."""
+    if not len(points) or points.shape[1] <= 2:
+        return list(range(points.shape[1]))
     orders: dict[bytes, int] = {}
     for column, values in enumerate(points.T):
         distinct, ranks = np.unique(values, return_inverse=True)
@@ -52,6 +53,8 @@ def undominated(points: Points, strict: int) -> NDArray[np.bool_]:
     """
     keep = np.zeros(len(points), dtype=bool)
     if len(points):
+        telling = _telling(points)
+        points, strict = points[:, telling], sum(column < strict for column in telling)
         order, group = _ranked(points, strict)
         keep[order[_unbeaten(points[order], group)]] = True
     return keep

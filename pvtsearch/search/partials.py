@@ -17,7 +17,8 @@ from pvtsearch.search.sieve import Sieve
 Integers = NDArray[np.int64]
 Counts = NDArray[Any]  # int64, or Python integers where a count may pass 64 bits
 
-_BATCH = 2**17  # rows that are gathered before they are pruned, at least: a sieve is needed early
+_BUNDLE = 4  # choices that are tried as one first: where their best parts together are no use, none of them is
+_BATCH = 2**15  # rows that are gathered before they are pruned, at least: a sieve is needed early
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,19 @@ def collapsed(table: Partials, keys: Parts) -> Partials:
     new = (keys[1:] != keys[:-1]).any(axis=1)
     starts = np.flatnonzero(np.concatenate([[True], new]))
     return replace(table.take(starts), counts=np.add.reduceat(table.counts, starts))
+
+
+def bundled(choices: Partials) -> Parts:
+    """The least of each column over every few rows of choices; they are sorted, so neighbours are alike."""
+    return np.minimum.reduceat(choices.parts, np.arange(0, len(choices), _BUNDLE), axis=0)
+
+
+def unbundled(places: Integers, bundles: int, choices: int) -> tuple[Integers, Integers]:
+    """Rows, and choices of so many, of places in a table of rows by bundles."""
+    first, bundle = np.divmod(places, bundles)
+    second = (bundle[:, None] * _BUNDLE + np.arange(_BUNDLE)).ravel()
+    there = np.flatnonzero(second < choices)
+    return first.repeat(_BUNDLE)[there], second[there]
 
 
 class Pruning(Protocol):

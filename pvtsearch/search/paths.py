@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections import defaultdict
 from itertools import accumulate
 from typing import NamedTuple
 
-from pvtsearch.analysis.parts import Parts
+import numpy as np
+
 from pvtsearch.analysis.table import as_dict
 from pvtsearch.config import PVTConfig
+from pvtsearch.knobs import Rows
 from pvtsearch.search.problem import Branch, Problem
 from pvtsearch.space import Entering
 
@@ -22,31 +24,21 @@ class Path(NamedTuple):
     cost: dict[str, int]  # by metric name
 
 
-class Ledger:
-    """What networks cost that are given by the rows of their stages' options, from a problem's tables."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self._known: dict[tuple[PVTConfig, int, Entering], dict[int, tuple[Parts, Entering]]] = {}
-
-    def cost(self, template: PVTConfig, rows: Sequence[int]) -> dict[str, int]:
-        """Every metric of the network, by name."""
-        entering, spent = self.problem.start(), self.problem.algebra.nothing()
-        for index, row in enumerate(rows):
-            costs, entering = self._table(template, index, entering)[row]
-            spent = self.problem.algebra.concatenate(spent, costs)
-        return as_dict(spent, self.problem.costing)
-
-    def _table(self, template: PVTConfig, index: int, entering: Entering) -> dict[int, tuple[Parts, Entering]]:
-        """By row, what a stage costs and the state that it leaves."""
-        key = template, index, entering
-        if key not in self._known:
-            self._known[key] = {
-                row: (costs, branch.leaving)
-                for branch in self.problem.branches(*key)
-                for row, costs in zip(branch.rows.tolist(), branch.costs, strict=True)
-            }
-        return self._known[key]
+def costs_of(problem: Problem, template: PVTConfig, rows: Rows) -> list[dict[str, int]]:
+    """Every metric of networks (N, stages) given by the rows of their stages' options, by a problem's tables."""
+    spent = np.tile(problem.algebra.nothing(), (len(rows), 1))
+    states = {problem.start(): np.arange(len(rows))}
+    for index, column in enumerate(rows.T):
+        left: dict[Entering, list[Rows]] = defaultdict(list)
+        for entering, networks in states.items():
+            for branch in problem.branches(template, index, entering):
+                mine = networks[np.isin(column[networks], branch.rows)]
+                costs = branch.costs[np.searchsorted(branch.rows, column[mine])]
+                spent[mine] = problem.algebra.concatenate(spent[mine], costs)
+                left[branch.leaving].append(mine)
+        states = {leaving: np.concatenate(each) for leaving, each in left.items()}
+    totals = problem.algebra.total(spent).tolist()
+    return [dict(zip(problem.costing.metrics, total, strict=True)) for total in totals]
 
 
 class Paths:

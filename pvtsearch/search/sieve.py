@@ -20,7 +20,7 @@ class Sieve:
 
     def __init__(self, archive: Points) -> None:
         axes = archive.shape[1] - 1
-        cuts = int(_CELLS ** (1 / axes)) - 1 if axes else 0
+        cuts = max(1, int(_CELLS ** (1 / axes)) - 1) if axes else 0
         self._edges = [_cut(column, cuts) for column in archive.T[1:]]
         self._least = np.full([1, *(len(edges) + 1 for edges in self._edges)], _NOTHING)
         corner = [np.searchsorted(e, c) + 1 for e, c in zip(self._edges, archive.T[1:], strict=True)]
@@ -40,4 +40,4 @@ def _cut(column: NDArray[np.int64], cuts: int) -> NDArray[np.int64]:
     values = np.unique(column)
     if len(values) <= cuts:
         return values
-    return values[np.linspace(0, len(values) - 1, cuts).astype(np.int64)]
+    return values[np.linspace(len(values) - 1, 0, cuts).astype(np.int64)[::-1]]

@@ -21,8 +21,19 @@ from pvtsearch.cost import Cost
 from pvtsearch.errors import InputError
 from pvtsearch.search.composition import Composition, Points
 from pvtsearch.search.epsilon import cells
-from pvtsearch.search.partials import Counts, Exact, Gathering, Integers, Partials, Pruning, Rounded, stacked
-from pvtsearch.search.paths import Ledger
+from pvtsearch.search.partials import (
+    Counts,
+    Exact,
+    Gathering,
+    Integers,
+    Partials,
+    Pruning,
+    Rounded,
+    bundled,
+    stacked,
+    unbundled,
+)
+from pvtsearch.search.paths import costs_of
 from pvtsearch.search.problem import Branch
 from pvtsearch.space import Entering, SearchSpace
 
@@ -60,15 +71,15 @@ def solve(composition: Composition, epsilon: Fraction | None = None, *, most: in
     if not ends:
         return Front((), (), (), ())
     table = rules.wholes.pruned(stacked(ends))
-    found = [
-        (solvers[number].template, solvers[number].rows(row))
-        for number, row in zip(table.parent, table.row, strict=True)
-    ]
-    space, ledger = composition.problem.space, Ledger(composition.problem)
+    networks: dict[int, tuple[PVTConfig, Cost]] = {}
+    for number in np.unique(table.parent):
+        mine = np.flatnonzero(table.parent == number)
+        networks.update(zip(mine.tolist(), solvers[number].networks(table.row[mine]), strict=True))
+    found = [networks[place] for place in range(len(table))]
     return Front(
         points=tuple(map(tuple, table.parts.tolist())),
-        configs=tuple(space.decode(template, _stages(space, rows)) for template, rows in found),
-        costs=tuple(ledger.cost(template, rows) for template, rows in found),
+        configs=tuple(config for config, _ in found),
+        costs=tuple(cost for _, cost in found),
         ties=() if epsilon else tuple(int(count) for count in table.counts),
     )
 
@@ -114,6 +125,7 @@ class _Job(NamedTuple):
 
     rows: Integers
     choices: Partials
+    bundles: Parts  # of so many choices in a row each, the least in each column: what none of them is better than
     leaving: Entering
 
 
@@ -142,13 +154,16 @@ class _Solver:
         self._tables.extend(ends.values())
         return ends.get(None)
 
-    def rows(self, row: int) -> list[int]:
-        """The rows of the stages' options that stand for a row of the last table."""
-        rows = []
+    def networks(self, rows: Integers) -> Iterator[tuple[PVTConfig, Cost]]:
+        """The configurations that stand for rows of the last table, with what they cost."""
+        stages = []
         for table in reversed(self._tables):
-            rows.append(int(table.row[row]))
-            row = table.parent[row]
-        return rows[::-1]
+            stages.append(table.row[rows])
+            rows = table.parent[rows]
+        found = np.stack(stages[::-1], axis=1)
+        space = self.problem.space
+        for row, cost in zip(found.tolist(), costs_of(self.problem, self.template, found), strict=True):
+            yield space.decode(self.template, _stages(space, row)), cost
 
     def _reached(
         self,
@@ -170,9 +185,10 @@ class _Solver:
     def _jobs(self, index: int, layer: _Layer) -> Iterator[_Job]:
         """All that may follow each row of a layer; a sample of the rows first."""
         jobs = [
-            _Job(rows, self._choices(index, branch), branch.leaving)
+            _Job(rows, choices, bundled(choices), branch.leaving)
             for entering, rows in layer.states.items()
             for branch in self.problem.branches(self.template, index, entering)
+            for choices in [self._choices(index, branch)]
         ]
         self._check_range([job.choices for job in jobs])
         for job in jobs:
@@ -195,10 +211,16 @@ class _Solver:
     ) -> Partials:
         """The job's rows, each with all that may follow it, as far as some completion is within the limits."""
         table, choices = layer.table.take(job.rows), job.choices
-        parts = self.composition.joined(table.parts[:, None], choices.parts[None]).reshape(-1, choices.parts.shape[1])
-        places = np.flatnonzero(gathering.promising(shown(parts)))
-        places = places[self.composition.can_end(self.template, index + 1, job.leaving, parts[places])]
-        first, second = np.divmod(places, len(choices))
+
+        def open_places(parts: Parts) -> Integers:
+            places = np.flatnonzero(gathering.promising(shown(parts)))
+            return places[self.composition.can_end(self.template, index + 1, job.leaving, parts[places])]
+
+        bundles = self.composition.joined(table.parts[:, None], job.bundles[None]).reshape(-1, job.bundles.shape[1])
+        first, second = unbundled(open_places(bundles), len(job.bundles), len(choices))
+        parts = self.composition.joined(table.parts[first], choices.parts[second])
+        places = open_places(parts)
+        first, second = first[places], second[places]
         return Partials(
             shown(parts[places]),
             table.counts[first] * choices.counts[second],

@@ -1,10 +1,11 @@
-"""Time and memory of exact searches and counts: what `docs/decisions/0011-when-the-exact-search-is-exact.md` state.
+"""Time and memory of exact searches, counts and draws: what `reports/exact/README.md` and decision 0011 state.
 
-Run: OMP_NUM_THREADS=1 python tests/benchmarks/exact_search.py; prints Markdown tables. Each line is a process.
+Run: OMP_NUM_THREADS=1 python tests/benchmarks/exact_search.py; prints the report. Each line of its tables is a process.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -12,57 +13,108 @@ import time
 from collections.abc import Callable
 
 from pvtsearch import exact_front, load_config, load_space
-from pvtsearch.search.counting import count_feasible
-from pvtsearch.search.draws import uniform_draws
+from pvtsearch.search.counting import count_feasible, take_stock
+from pvtsearch.search.draws import estimate_feasible, uniform_draws
 from pvtsearch.search.limits import baseline_budget
 from pvtsearch.search.problem import Problem
+from pvtsearch.search.question import make_question
+from pvtsearch.search.results import library_versions
 
 SPACES = ("pvt_v1", "pvt_v2")
 BUDGETS = ("resnet18", "resnet50", "resnet101")
-FRONTS = {"params,macs": False, "prior,macs": True, "prior,macs,params": True, "prior": True}  # and extrapolate
+MATCHES = ("params,macs", "params,macs,inference_memory")
+FRONTS = ("prior,macs", "prior,macs,params")
+ALONE = "prior"  # the slowest front, under limits on parameters and MACs
 DRAWS = 100_000
 
+HEADING = """# Exact searches, counts and draws of whole spaces
 
-def front(space: str, budget: str, objectives: str) -> str:
+`OMP_NUM_THREADS=1 python tests/benchmarks/exact_search.py > reports/exact/README.md`
+
+{versions}; {cores} cores. Seconds by processor are of all cores together; where a
+machine has other work they grow somewhat, those by clock much. Input 224x224, batch 1, float32. *stock*: the ranges of
+costs within the limits; *estimate*: under a limit on memory too. A front is told by its limits, then its objectives.
+"""
+
+
+def problem_of(space: str, budget: str) -> Problem:
+    """Whole spaces under limits on parameters and MACs."""
+    return Problem(load_space(space), (224, 224), budget=baseline_budget(load_config(budget), (224, 224)))
+
+
+def front(space: str, budget: str, match: str, objectives: str) -> str:
     """Points and ties of a front in the whole space."""
-    result = exact_front(space, objectives.split(","), budget, extrapolate=FRONTS[objectives])
+    asked = objectives.split(",")
+    result = exact_front(space, asked, budget, match=match.split(","), extrapolate="prior" in asked)
     ties = result.certificate.ties if result.certificate else ()
     return f"{len(result.front):,} points, {sum(ties):,} networks"
 
 
 def count(space: str, budget: str) -> str:
-    """How many configurations are within the budget."""
-    problem = Problem(load_space(space), (224, 224), budget=baseline_budget(load_config(budget), (224, 224)))
-    feasible = count_feasible(problem)
-    return f"{feasible:,} ({feasible / problem.space.size((224, 224)).legal:.3%})"
+    """How many configurations are within the budget, of how many."""
+    problem = problem_of(space, budget)
+    return f"{count_feasible(problem):,} of {problem.space.size((224, 224)).legal:,}"
+
+
+def stock(space: str, budget: str) -> str:
+    """The largest number of parameters and MACs among them."""
+    return ", ".join(
+        f"{name} to {span.largest:,}" for name, span in take_stock(problem_of(space, budget)).ranges.items()
+    )
 
 
 def draws(space: str, budget: str) -> str:
     """How many of the draws from these are distinct."""
-    problem = Problem(load_space(space), (224, 224), budget=baseline_budget(load_config(budget), (224, 224)))
-    return f"{len(set(uniform_draws(problem, DRAWS, seed=0))):,} distinct of {DRAWS:,}"
+    return f"{len(set(uniform_draws(problem_of(space, budget), DRAWS, seed=0))):,} distinct of {DRAWS:,}"
 
 
-TASKS: dict[str, Callable[..., str]] = {"front": front, "count": count, "draws": draws}
+def estimate(space: str, budget: str) -> str:
+    """How many configurations are within limits on memory too: halves do not count these."""
+    question = make_question(
+        space,
+        budget=budget,
+        objectives=["macs"],
+        image_size=None,
+        task="classification",
+        extrapolate=False,
+        match=MATCHES[-1].split(","),
+    )
+    found = estimate_feasible(question.problem)
+    return f"about {found.feasible:.3e} ({found.low:.3e} to {found.high:.3e})"
+
+
+TASKS: dict[str, Callable[..., str]] = {
+    "count": count,
+    "stock": stock,
+    "draws": draws,
+    "estimate": estimate,
+    "front": front,
+}
 
 
 def line(*arguments: str) -> None:
-    """Run one task in this process and print what it found, its seconds of one core and its peak memory."""
-    start = time.process_time()  # whatever else the machine does
+    """Run one task in this process and print what it found, its seconds by processor and by clock, its peak memory."""
+    start, clock = time.process_time(), time.perf_counter()
     found = TASKS[arguments[0]](*arguments[1:])
-    seconds = time.process_time() - start
+    seconds, passed = time.process_time() - start, time.perf_counter() - clock
     mebibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"| {' | '.join(arguments)} | {found} | {seconds:.1f} | {mebibytes:,} |", flush=True)
+    task, space, budget, *rest = arguments
+    asked = "; ".join([task, *rest])
+    print(f"| {space} | {budget} | {asked} | {found} | {seconds:.1f} | {passed:.1f} | {mebibytes:,} |", flush=True)
 
 
 def main() -> None:
     """Every task on every space and budget, one process each."""
+    versions = ", ".join(f"{name} {version}" for name, version in library_versions(("pvtsearch", "numpy")).items())
+    print(HEADING.format(versions=versions, cores=os.cpu_count()))
+    print("| space | limits of | task | found | CPU s | clock s | MiB |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: |", flush=True)
     for space in SPACES:
         for budget in BUDGETS:
-            for task in (("front", objectives) for objectives in FRONTS):
-                subprocess.run([sys.executable, __file__, task[0], space, budget, task[1]], check=True)
-            for name in ("count", "draws"):
-                subprocess.run([sys.executable, __file__, name, space, budget], check=True)
+            fronts = [("front", match, objectives) for match in MATCHES for objectives in FRONTS]
+            counts = [(name,) for name in TASKS if name != "front"]
+            for name, *rest in [*counts, *fronts, ("front", MATCHES[0], ALONE)]:
+                subprocess.run([sys.executable, __file__, name, space, budget, *rest], check=True)
 
 
 if __name__ == "__main__":
