@@ -34,7 +34,7 @@ def scores_of(lattice: Lattice, rng: np.random.Generator, whole: bool) -> list[A
     return [np.rint(draw) for draw in draws] if whole else draws
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(limited_problems())
 def test_a_path_is_a_configuration(found: Limited) -> None:
     """Every configuration within the limits has a path, which leads back to it and costs the same."""
@@ -47,7 +47,7 @@ def test_a_path_is_a_configuration(found: Limited) -> None:
         assert total.tolist() == [cost[name] for name in problem.budget.limits]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(limited_problems(), st.integers(0, 2**32 - 1), st.booleans())
 def test_branch_and_bound_equals_brute_force(found: Limited, seed: int, whole: bool) -> None:
     """The best network's score is the highest of all within the limits, sums and peaks; None where there is none."""
@@ -63,7 +63,7 @@ def test_branch_and_bound_equals_brute_force(found: Limited, seed: int, whole: b
         assert best.score == totals[best.edges] == pytest.approx(max(totals.values()), rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(limited_problems(), st.data())
 def test_limits_of_one_question_only(found: Limited, data: st.DataObject) -> None:
     """Under tighter limits the best is that of what these leave."""
@@ -81,7 +81,7 @@ def test_limits_of_one_question_only(found: Limited, data: st.DataObject) -> Non
     assert (best and best.score) == (None if highest is None else pytest.approx(highest))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(limited_problems(), st.data())
 def test_variants_are_what_one_stage_can_change_to(found: Limited, data: st.DataObject) -> None:
     """All configurations within the limits that differ in one stage at most, and nothing else."""
