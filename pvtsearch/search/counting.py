@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +14,6 @@ from pvtsearch.search.halves import MAX_ROWS, PLANE, Halves, Integers, Meeting
 from pvtsearch.search.problem import Problem
 
 _INT64 = 2**63
-_AT_ONCE = 2  # meetings: more would be faster on more cores, and need more memory
 _PORTION = 2**14  # first halves that are asked for the largest cost at once, the most promising first
 
 
@@ -56,19 +53,9 @@ def take_stock(problem: Problem, *, most: int = MAX_ROWS) -> Inventory:
 
 
 def matched(halves: Halves) -> Iterator[tuple[Meeting, Integers]]:
-    """Every meeting, and how many second halves each first half may meet; a few are worked on at once."""
-    waiting: deque[tuple[Meeting, Future[Integers]]] = deque()
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for meeting in halves.meetings():
-            waiting.append((meeting, pool.submit(partners_of, halves, meeting)))
-            if len(waiting) > _AT_ONCE:
-                yield _done(*waiting.popleft())
-        for each in waiting:
-            yield _done(*each)
-
-
-def _done(meeting: Meeting, partners: Future[Integers]) -> tuple[Meeting, Integers]:
-    return meeting, partners.result()
+    """Every meeting, and how many second halves each first half may meet."""
+    for meeting in halves.meetings():
+        yield meeting, partners_of(halves, meeting)
 
 
 def room_for(halves: Halves, meeting: Meeting) -> Integers:
