@@ -55,6 +55,12 @@ class Proposer:
         self.problem = replace(problem, budget=budget)
 
     @cached_property
+    def _places(self) -> dict[int, int]:
+        """Of each objective that is known, its place among the problem's limits."""
+        limited = list(self.problem.budget.limits)
+        return {n: limited.index(goal.name) for n, goal in enumerate(self.objectives) if goal.name in METRICS}
+
+    @cached_property
     def lattice(self) -> Lattice:
         """The networks to choose from. Raises `TooManyEdges` where they are too many for tables."""
         return Lattice(self.problem)
@@ -79,8 +85,8 @@ class Proposer:
             return self._spread(known, rng)
         posteriors = {
             number: self._posterior(seen, pending, number)
-            for number, goal in enumerate(self.objectives)
-            if goal.name not in METRICS
+            for number in range(len(self.objectives))
+            if number not in self._places
         }
         candidates = dict.fromkeys(self._candidates(seen, posteriors, rng))
         unseen = [edges for edges in candidates if edges not in known]
@@ -117,6 +123,7 @@ class Proposer:
         self, seen: Sequence[Observed], posteriors: dict[int, Posterior], rng: np.random.Generator
     ) -> Iterator[Edges]:
         """What the mean and draws are highest at, each within limits of its own, and neighbours of the mean's."""
+        known = self._features.of([each.edges for each in seen])
         for number in range(1 + DRAWS):
             limits = self._tightened(seen, rng)
             if not posteriors:
@@ -124,7 +131,7 @@ class Proposer:
                 continue
             weights = self._weights(posteriors, rng, drawn=number > 0)
             surface = self._features.surface(weights)
-            best = seen[int(np.argmax(self._features.of([each.edges for each in seen]) @ weights))].edges
+            best = seen[int(np.argmax(known @ weights))].edges
             found = highest(self._maximiser, self._features, surface, limits, [] if number else [best])
             if found is None:
                 continue
@@ -147,23 +154,19 @@ class Proposer:
     def _tightened(self, seen: Sequence[Observed], rng: np.random.Generator) -> Integers:
         """The limits, and below what a network of the front costs in each metric that is an objective, at random."""
         limits = self.problem.limits.copy()
-        costs = {name: place for place, name in enumerate(self.problem.budget.limits)}
         front = _front([each.values for each in seen])
-        for number, goal in enumerate(self.objectives):
-            if goal.name in METRICS:
-                levels = np.unique(-front[:, number])
-                place = rng.integers(len(levels) + 1)  # one beyond: as it is
-                if place < len(levels):
-                    limits[costs[goal.name]] = min(limits[costs[goal.name]], int(levels[place]) - 1)
+        for number, place in self._places.items():
+            levels = np.unique(-front[:, number])
+            level = rng.integers(len(levels) + 1)  # one beyond: as it is
+            if level < len(levels):
+                limits[place] = min(limits[place], int(levels[level]) - 1)
         return limits
 
     def _cheapest(self, limits: Integers, rng: np.random.Generator) -> Iterator[Edges]:
         """The cheapest network in one of the metrics that are all objectives there are."""
-        columns, algebra = [], self.problem.limited_algebra
-        for goal in self.objectives:
-            place = list(self.problem.budget.limits).index(goal.name)
-            if algebra.combines[place] == "sum":
-                columns.append(algebra.columns[place].start)
+        algebra = self.problem.limited_algebra
+        sums = [place for place in self._places.values() if algebra.combines[place] == "sum"]
+        columns = [algebra.columns[place].start for place in sums]
         if columns:
             column = columns[rng.integers(len(columns))]
             found = self._maximiser.best(
@@ -175,13 +178,12 @@ class Proposer:
     def _hoped(self, networks: Sequence[Edges], posteriors: dict[int, Posterior]) -> Floats:
         """What networks may reach in each objective, shape (N, objectives): exact where it is known."""
         features = self._features.of(networks)
-        names = list(self.problem.budget.limits)
         costs = self.problem.limited_algebra.total(np.stack([self.lattice.cost(edges) for edges in networks]))
         columns = [
             posteriors[number].mean(features) + CONFIDENCE * posteriors[number].deviation(features)
             if number in posteriors
-            else -costs[:, names.index(goal.name)].astype(np.float64)
-            for number, goal in enumerate(self.objectives)
+            else -costs[:, self._places[number]].astype(np.float64)
+            for number in range(len(self.objectives))
         ]
         return np.stack(columns, axis=1)
 
