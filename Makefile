@@ -32,7 +32,7 @@ lint: install
 	$(BIN)/lint-imports --no-cache
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 slow: install
 	$(BIN)/python -m pytest -m slow

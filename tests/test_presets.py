@@ -9,7 +9,7 @@ from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig
 from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
 
 # Printed parameters that the official code and its README contradict; see the presets' notes.
-MISPRINTED_PARAMS = {"pvt_v2_b0", "pvt_v2_b1"}
+MISPRINTED_PARAMS = ("pvt_v2_b0", "pvt_v2_b1")
 
 
 @pytest.mark.parametrize("name", PRESETS)
