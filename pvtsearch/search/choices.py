@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pvtsearch.analysis.parts import Parts
 from pvtsearch.config import PVTConfig
 from pvtsearch.search.composition import Composition
-from pvtsearch.search.partials import Counts, Exact, Partials, bundled
+from pvtsearch.search.partials import Counts, Exact, Partials, bundled, stacked
 from pvtsearch.search.problem import Branch
 from pvtsearch.space import Entering, SearchSpace
 
@@ -45,7 +45,10 @@ class Choices:
         """What stage `index` may be after a stage that left `entering` behind."""
         if (index, entering) not in self._known:
             branches = self.problem.branches(self.template, index, entering)
-            self._known[index, entering] = tuple(self._choice(index, branch) for branch in branches)
+            tables = [(self._stages(index, branch), branch.leaving) for branch in branches]
+            if index == self.last:  # nothing follows, so all states are one
+                tables = [(stacked([stages for stages, _ in tables]), leaving) for _, leaving in tables[:1]]
+            self._known[index, entering] = tuple(self._choice(stages, leaving) for stages, leaving in tables)
         return self._known[index, entering]
 
     def largest(self) -> NDArray[np.float64]:
@@ -58,15 +61,17 @@ class Choices:
             largest += np.abs(parts).max(axis=0)
         return largest
 
-    def _choice(self, index: int, branch: Branch) -> Choice:
-        """The stages of a branch that no other beats wherever they stand, those of equal parts as one."""
+    def _stages(self, index: int, branch: Branch) -> Partials:
         columns = self.problem.space.options[index].columns
         head_dims = columns["embed_dim"][branch.rows] // columns["num_heads"][branch.rows]
         none = np.zeros(len(branch.rows), dtype=np.int64)
         parts, counts = self.composition.parts(index, branch), ones(len(branch.rows), self.problem.space)
-        stages = Partials(parts, counts, np.abs(head_dims - NEAREST_HEAD_DIM), none, none, branch.rows)
+        return Partials(parts, counts, np.abs(head_dims - NEAREST_HEAD_DIM), none, none, branch.rows)
+
+    def _choice(self, stages: Partials, leaving: Entering) -> Choice:
+        """Of stages those that no other beats wherever they stand, those of equal parts as one."""
         kept = self._pruning.pruned(stages)
-        return Choice(kept, bundled(kept), branch.leaving)
+        return Choice(kept, bundled(kept), leaving)
 
     @cached_property
     def _pruning(self) -> Exact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from pvtsearch.space import Entering, SearchSpace
 Keep = Callable[[int, Entering, Parts], NDArray[np.bool_]]
 
 _CHUNK = 2**19  # candidates that are made at once
+_LARGE = 2**14  # candidates of a job from which on a sample of it pays
 _SAMPLE = 16  # one partial network in so many goes first: the sieve that these make removes most of the others
 
 
@@ -105,16 +107,17 @@ class Programme:
         return {leaving: table for leaving, each in gatherings.items() if (table := each.kept()) is not None}
 
     def _jobs(self, index: int, layer: _Layer) -> Iterator[_Job]:
-        """All that may follow each row of a layer; a sample of the rows first."""
+        """All that may follow each row of a layer; where that is much, a sample of the rows first."""
         jobs = [
             _Job(rows, choice)
             for entering, rows in layer.states.items()
             for choice in self.choices.after(index, entering)
         ]
         self._check_range([job.choice.stages for job in jobs])
-        for job in jobs:
-            yield job._replace(rows=job.rows[::_SAMPLE])
-        for job in jobs:
+        large = [len(job.rows) * len(job.choice.stages) > _LARGE for job in jobs]
+        for job, is_large in zip(jobs, large, strict=True):
+            yield job._replace(rows=job.rows[::_SAMPLE]) if is_large else job
+        for job in compress(jobs, large):
             yield job._replace(rows=np.delete(job.rows, np.s_[::_SAMPLE]))
 
     def _continued(

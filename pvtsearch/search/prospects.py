@@ -59,8 +59,10 @@ class Prospects:
         allowed = corners @ self._prices.T
         allowed += _SLACK * (1 + np.abs(corners) @ self._prices.T)
         start = self._rest(0, choices.problem.start())
-        self._asked = np.argsort(allowed - start, axis=1)[:, :_KEPT]  # (corners, prices)
-        self._allowed = np.take_along_axis(allowed, self._asked, axis=1)
+        telling = np.argsort(allowed - start, axis=1)[:, :_KEPT]  # (corners, prices)
+        self._allowed = np.take_along_axis(allowed, telling, axis=1)[:, :, None]
+        self._asked, places = np.unique(telling, return_inverse=True)
+        self._places = places.reshape(telling.shape)
 
     def open(self, index: int, entering: Entering, parts: Parts) -> NDArray[np.bool_]:
         """Mask of the beginnings before stage `index` that leave `entering` and may end where nothing known is better.
@@ -68,13 +70,12 @@ class Prospects:
         What ties with something known is not beaten.
         """
         found = np.zeros(len(parts), dtype=bool)
-        asked, places = np.unique(self._asked, return_inverse=True)
-        rest = self._rest(index, entering)[asked]
+        asked, rest = self._prices[self._asked], self._rest(index, entering)[self._asked, None]
         for start in range(0, len(parts), _PORTION):
             some = slice(start, start + _PORTION)
-            least = self._prices[asked] @ parts[some].T + rest[:, None]
-            for place, allowed in zip(places.reshape(self._asked.shape), self._allowed, strict=True):
-                found[some] |= (least[place] <= allowed[:, None]).all(axis=0)
+            least = asked @ parts[some].T + rest
+            for places, allowed in zip(self._places, self._allowed, strict=True):
+                found[some] |= (least[places] <= allowed).all(axis=0)
         return found
 
     def _rest(self, index: int, entering: Entering) -> Floats:
