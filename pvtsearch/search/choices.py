@@ -51,15 +51,32 @@ class Choices:
             self._known[index, entering] = tuple(self._choice(stages, leaving) for stages, leaving in tables)
         return self._known[index, entering]
 
-    def largest(self) -> NDArray[np.float64]:
-        """What each column of parts is at most, signs aside, in any of the template's networks, (columns,)."""
-        states, largest = {self.problem.start()}, np.zeros(self.composition.algebra.width)
+    @cached_property
+    def layers(self) -> tuple[Parts, ...]:
+        """For each stage the parts of all that it may be, (N, columns)."""
+        states, layers = {self.problem.start()}, list[Parts]()
         for index in range(self.last + 1):
             choices = [choice for entering in states for choice in self.after(index, entering)]
             states = {choice.leaving for choice in choices}
-            parts = np.concatenate([self.composition.nothing, *(choice.stages.parts for choice in choices)])
-            largest += np.abs(parts).max(axis=0)
+            layers.append(np.concatenate([self.composition.nothing[:0], *(each.stages.parts for each in choices)]))
+        return tuple(layers)
+
+    @cached_property
+    def largest(self) -> NDArray[np.float64]:
+        """What each column of parts is at most, signs aside, in any of the template's networks, (columns,)."""
+        largest = np.zeros(self.composition.algebra.width)
+        for parts in self.layers:
+            largest += np.abs(parts).max(axis=0, initial=0)
         return largest
+
+    def rate(self, column: int, other: int) -> int:
+        """The least whole multiple of another column that one is at most, in all stages after the first.
+
+        Where the other is 0 it is not asked.
+        """
+        parts = np.concatenate([self.composition.nothing, *self.layers[1:]])
+        parts = parts[parts[:, other] > 0]
+        return int((-(-parts[:, column] // parts[:, other])).max(initial=0))
 
     def _stages(self, index: int, branch: Branch) -> Partials:
         columns = self.problem.space.options[index].columns

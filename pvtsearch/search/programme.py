@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ _SAMPLE = 16  # one partial network in so many goes first: the sieve that these 
 class Rules(NamedTuple):
     """What may be forgotten of beginnings of networks and of whole ones."""
 
-    partials: Pruning
+    partials: Callable[[Choices, int, Entering], Pruning]  # before a stage, of those that leave a state
     wholes: Pruning
 
 
@@ -69,12 +69,13 @@ class Programme:
         layer = _Layer(start, none, {self.problem.start(): none})
         last = self.choices.last
         for index in range(last):
-            reached = self._reached(index, layer, lambda leaving: leaving, lambda parts: parts, self.rules.partials)
+            pruning = partial(self.rules.partials, self.choices, index + 1)
+            reached = self._reached(index, layer, lambda leaving: leaving, lambda parts: parts, pruning)
             if not reached:
                 return None
             layer = _layer(reached)
             self._tables.append(layer.table)
-        ends = self._reached(last, layer, lambda _: None, self.composition.totals, self.rules.wholes)
+        ends = self._reached(last, layer, lambda _: None, self.composition.totals, lambda _: self.rules.wholes)
         self._tables.extend(ends.values())
         return ends.get(None)
 
@@ -95,12 +96,15 @@ class Programme:
         layer: _Layer,
         key: Callable[[Entering], Any],
         shown: Callable[[Parts], Parts],
-        pruning: Pruning,
+        pruning: Callable[[Any], Pruning],
     ) -> dict[Any, Partials]:
         """What is kept of the networks up to stage `index`, by the key of the state they leave, their parts shown."""
-        gatherings: dict[Any, Gathering] = defaultdict(lambda: Gathering(pruning))
+        gatherings: dict[Any, Gathering] = {}
         for job in self._jobs(index, layer):
-            gathering = gatherings[key(job.choice.leaving)]
+            left = key(job.choice.leaving)
+            if left not in gatherings:
+                gatherings[left] = Gathering(pruning(left))
+            gathering = gatherings[left]
             for rows in _chunks(job.rows, len(job.choice.stages)):
                 gathering.add(self._continued(index, layer, job._replace(rows=rows), shown, gathering))
                 self._check_size(index, sum(map(len, gatherings.values())))

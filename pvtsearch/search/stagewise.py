@@ -20,6 +20,7 @@ from pvtsearch.search.epsilon import cells
 from pvtsearch.search.partials import Exact, Leading, Partials, Rounded, stacked
 from pvtsearch.search.programme import Keep, Programme, Rules, everything
 from pvtsearch.search.prospects import MOST_OBJECTIVES, Prospects, prices
+from pvtsearch.search.slack import Slack
 
 MAX_PARTIALS = 4_000_000
 
@@ -46,8 +47,8 @@ def solve(composition: Composition, epsilon: Fraction | None = None, *, most: in
     With epsilon a part of it, such that every feasible configuration is within a factor of 1 + epsilon of one of them
     in every objective. Raises `InputError` where more than `most` partial networks of a stage are needed at once.
     """
-    rules = _rules(composition, epsilon)
     choices = [Choices(composition, template) for template in composition.problem.space.templates]
+    rules = _rules(composition, choices, epsilon)
     keeps = _promising(composition, choices, most) if epsilon is None else [everything for _ in choices]
     programmes = [Programme(each, rules, most, keep) for each, keep in zip(choices, keeps, strict=True)]
     table = _wholes(programmes, rules)
@@ -78,20 +79,27 @@ def _promising(composition: Composition, choices: list[Choices], most: int) -> l
     objectives = len(composition.objectives)
     if objectives > min(MOST_OBJECTIVES, composition.strict):
         return nothing
-    tops = composition.tops(np.max([each.largest() for each in choices], axis=0))
+    tops = composition.tops(np.max([each.largest for each in choices], axis=0))
     leads = prices(composition, tops, _LEADS)
-    rules = Rules(Leading(lambda parts: parts @ leads.T), Exact(objectives, _themselves))
+    rules = Rules(lambda *_: Leading(lambda parts: parts @ leads.T), Exact(objectives, _themselves))
     known = _wholes([Programme(each, rules, most, everything) for each in choices], rules)
     return nothing if known is None else [Prospects(each, tops, known.parts).open for each in choices]
 
 
-def _rules(composition: Composition, epsilon: Fraction | None) -> Rules:
+def _rules(composition: Composition, choices: list[Choices], epsilon: Fraction | None) -> Rules:
     objectives = len(composition.objectives)
+    slack = {each: Slack(each) for each in choices}
     if epsilon is None:
-        return Rules(Exact(composition.strict, composition.spent), Exact(objectives, _themselves))
+        return Rules(
+            lambda each, index, entering: Exact(composition.strict, slack[each].spent(index, entering)),
+            Exact(objectives, _themselves),
+        )
     starts = cells(epsilon, len(composition.problem.space.stages))
-    rounded = Rounded(dict.fromkeys(composition.relaxable, starts), composition.spent)
-    return Rules(rounded, Rounded(dict.fromkeys(range(objectives), starts), _themselves))
+    relaxed = dict.fromkeys(composition.relaxable, starts)
+    return Rules(
+        lambda each, index, entering: Rounded(relaxed, slack[each].spent(index, entering)),
+        Rounded(dict.fromkeys(range(objectives), starts), _themselves),
+    )
 
 
 def _themselves(points: Points) -> Points:
