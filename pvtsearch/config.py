@@ -6,6 +6,7 @@ ViT / DeiT as the pyramid of one stage. `ResNetConfig` covers the convolutional 
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, get_args
 
@@ -230,6 +231,13 @@ class PVTConfig:
                 raise ConfigError(f"norm_eps must be above 0, got {self.norm_eps!r}")
         self._check_class_token()
         self.grids((self.image_size, self.image_size))
+
+    def named(self, name: str) -> PVTConfig:
+        """The same network under another name. Raises `ConfigError` for what is no name."""
+        check_name(name)
+        same = copy(self)  # all else was checked when this one was made
+        object.__setattr__(same, "name", name)
+        return same
 
     def _check_class_token(self) -> None:
         last = self.stages[-1]

@@ -124,7 +124,7 @@ def test_counts_beyond_64_bits_are_exact(monkeypatch: pytest.MonkeyPatch) -> Non
     """Where configurations could outnumber 64-bit integers, Python's count; here they are made to."""
     composition = Composition(Problem(load_space("tiny"), (64, 64)), objectives_of(["prior", "macs"]))
     expected = solve(composition)
-    monkeypatch.setattr("pvtsearch.search.stagewise._LARGEST_COUNT", 1)
+    monkeypatch.setattr("pvtsearch.search.choices._LARGEST_COUNT", 1)
     assert solve(composition) == expected
     assert sum(expected.ties) > len(expected.ties)
 
@@ -149,7 +149,7 @@ def test_chunks_and_early_pruning_change_nothing(limits: dict[str, int], monkeyp
     problem = Problem(space, (64, 64), budget=Budget(limits), costing=costing)
     composition = Composition(problem, objectives_of(["prior", "macs", "params"]))
     whole = solve(composition)
-    monkeypatch.setattr("pvtsearch.search.stagewise._CHUNK", 50)
+    monkeypatch.setattr("pvtsearch.search.programme._CHUNK", 50)
     monkeypatch.setattr("pvtsearch.search.partials._BATCH", 10)
     monkeypatch.setattr("pvtsearch.search.partials._BUNDLE", 3)
     monkeypatch.setattr("pvtsearch.search.sieve._CELLS", 16)

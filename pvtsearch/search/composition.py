@@ -57,6 +57,22 @@ class Composition:
         return self._relaxable
 
     @property
+    def sums(self) -> tuple[int, ...]:
+        """Columns of parts that are sums: the strict ones first."""
+        return tuple(
+            c.start for c, combine in zip(self.algebra.columns, self.algebra.combines, strict=True) if combine == "sum"
+        )
+
+    def tops(self, largest: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each column of a network within the limits is at most, where `largest` is what any network has."""
+        tops = largest.copy()
+        for name, limit in zip(self.problem.budget.limits, self.problem.limits, strict=True):
+            if combine_of(name) == "sum":
+                place = self.algebra.columns[self.names.index(name)]
+                tops[place] = np.minimum(tops[place], limit)
+        return tops
+
+    @property
     def nothing(self) -> Parts:
         """The parts of no stage at all, one row."""
         return self.algebra.nothing()[None]

@@ -137,6 +137,28 @@ class Rounded:
         return Sieve(self.keys(table.parts))
 
 
+@dataclass(frozen=True)
+class Leading:
+    """Forgets all but the first of the least scores, a row each: what is left is a part of what matters, soon found.
+
+    scores: of parts (N, columns), (N, scores).
+    """
+
+    scores: Callable[[Parts], NDArray[np.float64]]
+
+    def keys(self, parts: Parts) -> Parts:
+        """All columns."""
+        return parts
+
+    def pruned(self, table: Partials) -> Partials:
+        """The leading rows."""
+        return table.take(np.unique(self.scores(table.parts).argmin(axis=0)))
+
+    def sieve(self, table: Partials) -> Sieve | None:
+        """No row of a table tells which others do not lead."""
+        return None
+
+
 class Gathering:
     """What is kept of the partial networks that reach one state, while batch after batch of them comes in."""
 

@@ -61,7 +61,7 @@ def _named(front: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
     """The records of a front, their configurations named by position: front_001 and so on."""
     digits = max(3, len(str(len(front))))
     return tuple(
-        replace(record, config=replace(record.config, name=f"front_{position:0{digits}}"))
+        replace(record, config=record.config.named(f"front_{position:0{digits}}"))
         for position, record in enumerate(front, start=1)
     )
 

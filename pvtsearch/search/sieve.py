@@ -20,8 +20,7 @@ class Sieve:
 
     def __init__(self, archive: Points) -> None:
         axes = archive.shape[1] - 1
-        cuts = max(1, int(_CELLS ** (1 / axes)) - 1) if axes else 0
-        self._edges = [_cut(column, cuts) for column in archive.T[1:]]
+        self._edges = _cuts(list(archive.T[1:]))
         self._least = np.full([1, *(len(edges) + 1 for edges in self._edges)], _NOTHING)
         corner = [np.searchsorted(e, c) + 1 for e, c in zip(self._edges, archive.T[1:], strict=True)]
         np.minimum.at(self._least, (np.zeros(len(archive), dtype=np.int64), *corner), archive[:, 0])
@@ -35,9 +34,18 @@ class Sieve:
         return mask
 
 
-def _cut(column: NDArray[np.int64], cuts: int) -> NDArray[np.int64]:
-    """At most `cuts` values of a column, evenly spaced by rank, its largest among them."""
-    values = np.unique(column)
+def _cuts(columns: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Values at which each column is cut: a column of few values leaves more cells to the others."""
+    values = [np.unique(column) for column in columns]
+    found, cells = list[NDArray[np.int64]](values), _CELLS
+    for done, place in enumerate(np.argsort([len(each) for each in values], kind="stable")):
+        found[place] = _cut(values[place], max(1, int(cells ** (1 / (len(values) - done))) - 1))
+        cells //= len(found[place]) + 1
+    return found
+
+
+def _cut(values: NDArray[np.int64], cuts: int) -> NDArray[np.int64]:
+    """At most `cuts` of sorted values, evenly spaced by rank, the largest among them."""
     if len(values) <= cuts:
         return values
     return values[np.linspace(len(values) - 1, 0, cuts).astype(np.int64)[::-1]]

@@ -24,7 +24,7 @@ SPACES = ("pvt_v1", "pvt_v2")
 BUDGETS = ("resnet18", "resnet50", "resnet101")
 MATCHES = ("params,macs", "params,macs,inference_memory")
 FRONTS = ("prior,macs", "prior,macs,params")
-ALONE = "prior"  # the slowest front, under limits on parameters and MACs
+ALONE = "prior"  # one objective, under limits on parameters and MACs
 DRAWS = 100_000
 
 HEADING = """# Exact searches, counts and draws of whole spaces
