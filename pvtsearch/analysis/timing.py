@@ -134,9 +134,14 @@ class Latency:
         return found if found and found.upper > (1 + NOTABLE) * found.lower else None
 
     @property
+    def host_median_ms(self) -> float | None:
+        """The median of what the host took to launch; None where host and device are one."""
+        return float(np.median(self.host_ms)) if self.host_ms else None
+
+    @property
     def launch_bound(self) -> bool | None:
         """Whether the device waits for the host; None where they are one."""
-        return float(np.median(self.host_ms)) >= LAUNCH_BOUND * self.median_ms if self.host_ms else None
+        return None if self.host_median_ms is None else self.host_median_ms >= LAUNCH_BOUND * self.median_ms
 
     @property
     def refusal(self) -> str | None:
