@@ -23,6 +23,7 @@ Verdict: TypeAlias = Literal["faster", "slower", "not distinguishable"]
 LAUNCH_BOUND = 0.9  # of the device's time spent by the host to launch: the device waits for it
 NOTABLE = 0.02  # a smaller drift, or modes nearer to each other, is not worth a word
 TOLERATED_DRIFT = 0.2
+TOLERATED_WIDTH = 0.25  # of the interval, on one side
 TOLERATED_SHARE = 0.35  # of a second mode: with more the median may lie in either
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
@@ -68,7 +69,7 @@ class Plan:
     min_rounds wins against max_seconds. warm_up_seconds: the most before the first sample.
     """
 
-    min_rounds: int = 20
+    min_rounds: int = 12
     max_rounds: int = 2000
     min_seconds: float = 0.5
     max_seconds: float = 10.0
@@ -150,6 +151,8 @@ class Latency:
             return f"it drifted: the second half of the samples took {self.drift:+.0%}"
         if self.modes and self.modes.smaller_share >= TOLERATED_SHARE:
             return f"{_in_words(self.modes)}; the median may be either"
+        if self.half_width > TOLERATED_WIDTH:
+            return "its median is somewhere from {:.4g} ms to {:.4g} ms".format(*self.interval_ms)
         return None
 
     @property
