@@ -101,7 +101,7 @@ def network_rows(found: Measurements) -> tuple[list[str], list[list[str]]]:
         "p99",
         "images/s",
         "memory, MiB",
-        "times",
+        "samples",
     ]
     return header, [_cells(row) for row in found.rows]
 
