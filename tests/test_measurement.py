@@ -8,22 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from pvtsearch import measurement
+from pvtsearch.analysis import turns
 from pvtsearch.analysis.peak import inference_memory, training_memory
 from pvtsearch.analysis.sampling import measure_interleaved
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.timing import Plan, Sample, TimingSetting
+from pvtsearch.analysis.turns import REPEAT, Candidate, torch_errors_named
 from pvtsearch.config import PVTConfig, StageConfig, Task
 from pvtsearch.errors import ConfigError, Failure, InputError
-from pvtsearch.measurement import (
-    REPEAT,
-    Candidate,
-    candidate,
-    measure,
-    measure_candidates,
-    steps_of,
-    torch_errors_named,
-)
+from pvtsearch.measurement import candidate, measure, measure_candidates, steps_of
 from pvtsearch.presets import PRESETS
 
 SMALL = PVTConfig(name="small", stages=(StageConfig(4, 8, 1, 1, 1),), image_size=8, num_classes=3)
@@ -47,7 +40,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return measure_interleaved(runs, **(options | {"timer": timer}))
 
-    monkeypatch.setattr(measurement, "measure_interleaved", loop)
+    monkeypatch.setattr(turns, "measure_interleaved", loop)
 
 
 @pytest.mark.parametrize("mode", ["inference", "training"])
@@ -100,7 +93,7 @@ def test_a_dense_task_is_measured() -> None:
 def test_what_does_not_fit_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the closed form, before the system ends the process; the others go on."""
     largest = inference_memory(SMALL, (8, 8), setting=MemorySetting(batch_size=2)).peak_bytes
-    monkeypatch.setattr(measurement, "available_bytes", lambda: largest)
+    monkeypatch.setattr(turns, "available_bytes", lambda: largest)
     found = measure(LARGE, SMALL, batch_size=2, plan=QUICK)
     assert [(row.name, row.outcome) for row in found.rows] == [
         ("large", "does not fit"), ("small", "measured"),
@@ -138,7 +131,7 @@ def test_what_drifts_is_a_row_without_a_number(monkeypatch: pytest.MonkeyPatch) 
     loop = lambda runs, **options: measure_interleaved(  # noqa: E731
         runs, **(options | {"timer": lambda run: Sample(10.0 + next(ticks))})
     )
-    monkeypatch.setattr(measurement, "measure_interleaved", loop)
+    monkeypatch.setattr(turns, "measure_interleaved", loop)
     row = measure(SMALL, batch_size=1, plan=Plan(min_rounds=20, max_rounds=20, warm_up_seconds=0)).rows[0]
     assert (row.outcome, row.images_per_second) == ("unsteady", None)
     assert row.note.startswith("it drifted")

@@ -78,7 +78,7 @@ def measure_interleaved(
         series = {name: _Series() for name in runs}
         states = [state()]
         while not _enough(series, plan, clock() - began):
-            block = _block(runs, timer, clock, _rounds(series))
+            block = _block(runs, timer, clock, _rounds(series), plan.max_rounds)
             states.append(state())
             slowed = states[-2].throttle or states[-1].throttle
             for name, samples in block.items():
@@ -114,15 +114,17 @@ def _turn(runs: Mapping[str, Run], number: int) -> Iterator[str]:
     return reversed(list(runs)) if number % 2 else iter(runs)
 
 
-def _block(runs: Mapping[str, Run], timer: Timer, clock: Clock, number: int) -> dict[str, list[Sample]]:
-    """Samples of the rounds from number on, for as long as a block lasts."""
+def _block(
+    runs: Mapping[str, Run], timer: Timer, clock: Clock, number: int, end_number: int
+) -> dict[str, list[Sample]]:
+    """Samples of the rounds from number to end_number, or for as long as a block lasts."""
     samples: dict[str, list[Sample]] = {name: [] for name in runs}
     end = clock() + BLOCK_SECONDS
     while True:
         for name in _turn(runs, number):
             samples[name].append(timer(runs[name]))
         number += 1
-        if clock() >= end:
+        if clock() >= end or number >= end_number:
             return samples
 
 

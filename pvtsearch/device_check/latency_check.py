@@ -14,9 +14,10 @@ from torch import nn
 from pvtsearch.analysis.device_records import add_measurements, no_lock
 from pvtsearch.analysis.setting import Dtype
 from pvtsearch.analysis.timing import Plan, TimingSetting
+from pvtsearch.analysis.turns import Candidate
 from pvtsearch.config import ImageSize, ModelConfig
 from pvtsearch.device_check.settings import Settings
-from pvtsearch.measurement import Candidate, candidate, measure_candidates
+from pvtsearch.measurement import candidate, measure_candidates
 
 GROUP = 5  # networks that take turns beside the reference: more would not fit on a small device
 

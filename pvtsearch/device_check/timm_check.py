@@ -15,10 +15,11 @@ from pvtsearch.analysis.latency import random_numbers_kept
 from pvtsearch.analysis.measured import Measurements
 from pvtsearch.analysis.setting import Execution
 from pvtsearch.analysis.timing import Plan, TimingSetting
+from pvtsearch.analysis.turns import Candidate
 from pvtsearch.config import ModelConfig
 from pvtsearch.device_check.settings import Settings
 from pvtsearch.errors import Failure
-from pvtsearch.measurement import Candidate, measure_candidates
+from pvtsearch.measurement import measure_candidates
 from pvtsearch.models.baselines import build_model
 from pvtsearch.models.weights import load_weights
 
