@@ -9,7 +9,7 @@ help:
 	@echo "make test     install for development and run the tests"
 	@echo "make check    format check, lint, types, import contracts, tests"
 	@echo "make slow     the tests that take minutes"
-	@echo "make gpu      predicted peak memory beside a CUDA device's, in minutes; needs torch, torchvision, numpy alone"
+	@echo "make gpu      what only a CUDA device can tell, in under 8 minutes; needs torch, torchvision, numpy alone"
 
 install: $(BIN)/.dev
 
@@ -38,7 +38,7 @@ slow: install
 	$(BIN)/python -m pytest -m slow
 
 gpu:
-	$(PYTHON) -m pvtsearch.device_check
+	$(PYTHON) -m pvtsearch.device_check $(ARGUMENTS)
 
 format: install
 	$(BIN)/ruff format .

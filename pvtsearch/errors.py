@@ -9,7 +9,9 @@ PvtsearchError
 │   └── WeightsError                 a state dict does not fit the network
 └── Failure                          the input was fine, the answer is no: the command line exits with 1
     ├── NothingFeasible              no configuration of the space lies within the budget
-    └── UnknownOperator              a counter met an operator it has no rule for
+    ├── DoesNotFit                   the memory of a device is too small for what was to run
+    ├── UnknownOperator              a counter met an operator it has no rule for
+    └── Unsteady                     durations were measured that no single number stands for
 """
 
 from __future__ import annotations
@@ -51,5 +53,13 @@ class NothingFeasible(Failure):
     """No configuration of the space lies within the budget."""
 
 
+class DoesNotFit(Failure):
+    """The memory of a device is too small for what was to run."""
+
+
 class UnknownOperator(Failure):
     """A counter met an operator it has no rule for: a total would be wrong, so there is none."""
+
+
+class Unsteady(Failure):
+    """Durations were measured that no single number stands for."""

@@ -6,20 +6,33 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from test_imports import NEEDLESS
 
-from pvtsearch import device_check
-from pvtsearch.analysis.device import Peaks, driver_version, library_versions, torch_flags
+from pvtsearch.analysis.device import driver_version, library_versions, torch_flags
+from pvtsearch.analysis.device_records import read_devices
 from pvtsearch.analysis.live_bytes import Ready, peak_bytes
+from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig, StageConfig
-from pvtsearch.device_check import Case, Row, as_csv, check, every_case, spread, summary, write_results
+from pvtsearch.device_check.__main__ import FOLDER_VARIABLE, main
+from pvtsearch.device_check.gpu_tests import gpu_test_files
+from pvtsearch.device_check.latency_check import batches, check_latency
+from pvtsearch.device_check.memory_check import Case, Row, as_csv, check, every_case, spread, summary, write_results
+from pvtsearch.device_check.settings import Settings
+from pvtsearch.device_check.steps import Step, run_steps
+from pvtsearch.device_check.timm_check import check_same, check_timm, compared
+from pvtsearch.errors import Failure
+from pvtsearch.models.baselines import build_model
+from pvtsearch.presets import PRESETS
 
 SMALL = PVTConfig(name="small", stages=(StageConfig(4, 8, 1, 1, 1),), image_size=8, num_classes=3)
 LARGE = PVTConfig(name="large", stages=(StageConfig(4, 16, 2, 2, 2),), image_size=8, num_classes=3)
@@ -117,8 +130,8 @@ def test_without_a_device_it_is_one_line(
 ) -> None:
     """Exit status 2, and no file."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setenv(device_check.FOLDER_VARIABLE, str(tmp_path / "out"))
-    assert device_check.main() == 2
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "out"))
+    assert main([]) == 2
     assert capsys.readouterr().err == "error: make gpu needs a CUDA device, and torch sees none\n"
     assert not (tmp_path / "out").exists()
 
@@ -136,11 +149,110 @@ def test_circumstances_name_what_computed() -> None:
     assert set(driver_version()) <= {"driver"}
 
 
-def test_it_needs_torch_torchvision_and_numpy_alone() -> None:
-    """Everything else that the project uses is blocked; without a device it ends as documented."""
-    blocked = (*NEEDLESS, "fvcore", "pydantic", "sqlalchemy", "transformers")
+def test_it_needs_torch_torchvision_and_numpy_alone(tmp_path: Path) -> None:
+    """Everything else that the project uses is blocked; all steps run, here on the CPU, and write their files."""
+    blocked = (*NEEDLESS, "fvcore", "pydantic", "sqlalchemy", "transformers", "timm", "pytest")
     code = f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n"
-    code += "import torch; torch.cuda.is_available = lambda: False\n"
-    code += "from pvtsearch.device_check import main; sys.exit(main())"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (process.returncode, process.stderr) == (2, "error: make gpu needs a CUDA device, and torch sees none\n")
+    code += "import torch; torch.set_num_threads(1)\n"
+    code += "from pvtsearch.device_check.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    tiny = "--device cpu --networks pvt_v2_b0 --image-sizes 32 --batch-sizes 1 --memory-batch-sizes 1"
+    arguments = [*tiny.split(), "--seconds", "60", "--seconds-each", "0.05", "--out", str(tmp_path)]
+    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "timm is not installed" in process.stdout
+    assert "2 of 2 cases measured, 2 of them within 1 % of the closed form" in process.stdout
+    (records,) = read_devices(tmp_path).values()
+    assert {row["name"] for row in records.rows} == {"pvt_v2_b0", "resnet50"}
+    (document,) = tmp_path.glob("*.check.json")
+    steps = json.loads(document.read_text())["steps"]
+    assert [(step["step"], step["state"]) for step in steps] == [
+        (name, "ok") for name in ("tests", "memory", "latency", "timm")
+    ]
+
+
+def settings(**given: Any) -> Settings:
+    own = {
+        "device": "cpu", "folder": Path("unused"), "date": "", "configs": (SMALL, LARGE), "reference": SMALL,
+        "image_sizes": ((8, 8), (16, 8)), "batch_sizes": (2, 1), "memory_batch_sizes": (1,), "dtypes": ("float32",),
+        "seconds": 60.0, "seconds_each": 0.01,
+    }  # fmt: skip
+    return Settings(**(own | given))
+
+
+def test_a_step_that_fails_or_hangs_stops_no_other() -> None:
+    """Each tells why; what an earlier step leaves of its time goes to the later ones; none outlives the end."""
+    deadlines = []
+
+    def fails(_settings: Settings, deadline: float) -> str:
+        deadlines.append(deadline - time.monotonic())
+        raise Failure("no")
+
+    def breaks(_settings: Settings, deadline: float) -> str:
+        deadlines.append(deadline - time.monotonic())
+        raise KeyError("x")
+
+    def hangs(_settings: Settings, _deadline: float) -> str:
+        time.sleep(60)
+        return "never"
+
+    steps = {"a": Step(fails, 1), "b": Step(breaks, 1), "c": Step(hangs, 2), "d": Step(hangs, 1)}
+    outcomes = run_steps(steps, settings(seconds=1.0))
+    assert [outcome.told for outcome in outcomes] == ["no", "KeyError: 'x'", "the time was up", "the time was up"]
+    assert {outcome.state for outcome in outcomes} == {"failed"}
+    assert deadlines == pytest.approx([0.2, 0.25], abs=0.1)
+
+
+def test_latency_is_measured_in_groups_beside_the_reference() -> None:
+    """Every network but the reference in every size and type; groups of at most five."""
+    many = tuple(replace(SMALL, name=f"n{i}") for i in range(7))
+    found = list(batches(settings(configs=(*many, SMALL), dtypes=("bfloat16", "float32"))))
+    assert [len(batch.configs) for batch in found] == [5, 2] * 4
+    assert [(batch.image_size, batch.batch_size) for batch in found[::4]] == [((8, 8), 2), ((16, 8), 1)]
+
+
+def test_what_is_not_reached_in_time_is_counted(tmp_path: Path) -> None:
+    """After the deadline nothing is measured."""
+    assert (
+        check_latency(settings(folder=tmp_path), time.monotonic() - 1)
+        == "none measured, 2 networks not reached in time"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_that_compute_something_else_are_not_compared() -> None:
+    """The same weights give the same scores; others are a failure."""
+    one, other = build_model(SMALL), build_model(SMALL)
+    check_same("small", one, one, (1, 3, 8, 8))
+    with pytest.raises(Failure, match="small: scores differ from timm's by up to"):
+        check_same("small", one, other, (1, 3, 8, 8))
+
+
+def test_ours_is_timms_at_equal_weights(tmp_path: Path) -> None:
+    """Where timm is installed: its weights fit, its scores come out, and the two take turns."""
+    pytest.importorskip("timm", reason="timm is an extra")
+    small = settings(folder=tmp_path, configs=(PRESETS["pvt_v2_b0"].config,), image_sizes=((32, 32),), batch_sizes=(1,))
+    found = next(compared(small, time.monotonic() + 60))
+    assert [row.name for row in found.rows] == ["pvt_v2_b0", "timm pvt_v2_b0"]
+    assert [(each.name, each.other) for each in found.comparisons] == [("pvt_v2_b0", "timm pvt_v2_b0")]
+    assert check_timm(small, time.monotonic() - 1) == "nothing was reached in time"
+
+
+def test_files_of_gpu_tests_are_those_that_mark_one() -> None:
+    """So no other file's imports are needed on a bare machine."""
+    assert [path.name for path in gpu_test_files(Path(__file__).parent)] == ["test_latency.py"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--networks", "pvt_nano"], "no preset is called pvt_nano"),
+        (["--image-sizes", "224", "512"], "needs one for each of --image-sizes"),
+        (["--image-sizes", "a", "--batch-sizes", "1"], "a side such as 224 or HxW"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_line(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2."""
+    assert main(["--device", "cpu", *arguments]) == 2
+    assert problem in capsys.readouterr().err

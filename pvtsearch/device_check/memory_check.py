@@ -1,22 +1,18 @@
-"""Predicted peak memory beside what a CUDA device reports, for many networks: `make gpu`.
+"""Predicted peak memory beside what a CUDA device reports, for many networks.
 
-Needs torch, torchvision and numpy alone. Cases go from cheap to dear until the time is up; what does not fit is a row
+Cases go from cheap to dear until the time is up; what does not fit is a row
 too.
 """
 
 from __future__ import annotations
 
 import csv
-import gc
 import io
 import json
-import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, assert_never, get_args
@@ -24,26 +20,21 @@ from typing import Any, Literal, NamedTuple, TypeAlias, assert_never, get_args
 import torch
 
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.device import Peaks, cuda_circumstances, cuda_peaks
+from pvtsearch.analysis.device import circumstances, cpu_peaks, cuda_peaks
+from pvtsearch.analysis.device_state import available_bytes
+from pvtsearch.analysis.latency import current, release, torch_device
 from pvtsearch.analysis.live_bytes import Ready, ready_pass, ready_step
+from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
-from pvtsearch.analysis.setting import Dtype, MemorySetting
+from pvtsearch.analysis.setting import Dtype, MemorySetting, Mode
 from pvtsearch.config import ImageSize, ModelConfig
-from pvtsearch.errors import InputError, PvtsearchError
+from pvtsearch.device_check.settings import Settings
 from pvtsearch.files import write_whole
 from pvtsearch.models.baselines import build_model
-from pvtsearch.presets import PRESETS
 
-Mode: TypeAlias = Literal["inference", "training"]
 Outcome: TypeAlias = Literal["measured", "does not fit", "out of memory", "not reached in time"]
 Reader: TypeAlias = Callable[[Ready], Peaks]
 
-FOLDER_VARIABLE = "PVTSEARCH_DEVICE_REPORTS"
-FOLDER = Path("reports/devices")
-BATCH_SIZES = (1, 8, 64)
-IMAGE_SIZES: tuple[ImageSize, ...] = ((224, 224), (512, 512), (800, 1344))
-DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
-TIME_LIMIT_SECONDS = 420
 BACKWARD_WORK = 2  # a backward pass multiplies twice as much as its forward pass
 
 
@@ -91,6 +82,7 @@ class Row:
     workspace_bytes: int
     requested_bytes: int | None = None
     allocated_bytes: int | None = None
+    reserved_bytes: int | None = None
 
     @property
     def requested_error(self) -> float | None:
@@ -187,9 +179,7 @@ def _tried(case: Case, device: str, read: Reader) -> Row:
     except torch.OutOfMemoryError:
         return row_of(case, "out of memory")
     finally:
-        gc.collect()  # a module and its gradients hold each other
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release()
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
@@ -236,38 +226,43 @@ def write_results(rows: Sequence[Row], circumstances: Mapping[str, Any], folder:
     write_whole(folder / "memory.json", json.dumps(document, indent=2) + "\n")
 
 
-def main() -> int:
-    """Exit status: 0 with results written, 2 where there is no CUDA device or no place for the files."""
-    try:
-        return _run(Path(os.environ.get(FOLDER_VARIABLE) or FOLDER))
-    except PvtsearchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-
-
-def _run(folder: Path) -> int:
-    if not torch.cuda.is_available():
-        raise InputError("make gpu needs a CUDA device, and torch sees none")
-    began = time.monotonic()
-    setting = MemorySetting(backend="cuda", compute_capability=torch.cuda.get_device_capability()[0])
-    configs = [PRESETS[name].config for name in sorted(PRESETS)]
-    cases = every_case(configs, IMAGE_SIZES, BATCH_SIZES, DTYPES, setting)
-    circumstances = cuda_circumstances() | {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "time_limit_seconds": TIME_LIMIT_SECONDS,
-    }
+def check_memory(settings: Settings, deadline: float) -> str:
+    """Write every row that is reached before the deadline of `time.monotonic`; returns the line that sums it up."""
+    device = torch_device(settings.device)
     rows: list[Row] = []
-    free_bytes = torch.cuda.mem_get_info()[0]
-    try:
-        found = check(cases, device="cuda", read=cuda_peaks, capacity_bytes=free_bytes, seconds=TIME_LIMIT_SECONDS)
-        for row in found:
-            rows.append(row)
-            print(f"{len(rows)}/{len(cases)} {row.model} {row.mode}: {row.outcome}", flush=True)
-    finally:  # what was measured is kept, whatever stops the rest
-        write_results(rows, circumstances | {"seconds": round(time.monotonic() - began, 1)}, folder)
-    print(json.dumps(summary(rows), indent=2))
-    return 0
+    with current(device):
+        place = _place(device)
+        cases = every_case(
+            settings.configs, settings.image_sizes, settings.memory_batch_sizes, settings.dtypes, place.setting
+        )
+        seconds = deadline - time.monotonic()
+        try:
+            for row in check(
+                cases, device=device.type, read=place.read, capacity_bytes=place.free_bytes, seconds=seconds
+            ):
+                rows.append(row)
+        finally:  # what was measured is kept, whatever stops the rest
+            about = circumstances(device) | {"date": settings.date, "seconds": round(seconds, 1)}
+            write_results(rows, about, settings.folder)
+    return _in_words(rows)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+class _Place(NamedTuple):
+    """Whose kernels the closed form is asked for, who reads the peaks, and how much there is."""
+
+    setting: MemorySetting
+    read: Reader
+    free_bytes: int
+
+
+def _place(device: torch.device) -> _Place:
+    if device.type == "cpu":
+        return _Place(MemorySetting(), cpu_peaks, available_bytes() or 0)
+    setting = MemorySetting(backend="cuda", compute_capability=torch.cuda.get_device_capability()[0])
+    return _Place(setting, cuda_peaks, torch.cuda.mem_get_info()[0])
+
+
+def _in_words(rows: Sequence[Row]) -> str:
+    errors = [abs(row.requested_error) for row in rows if row.requested_error is not None]
+    within = sum(error <= 0.01 for error in errors)
+    return f"{len(errors)} of {len(rows)} cases measured, {within} of them within 1 % of the closed form"

@@ -1,0 +1,88 @@
+"""The steps of `make gpu`: one after the other, each within its share of the time."""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from pvtsearch.device_check.settings import Settings
+from pvtsearch.errors import PvtsearchError
+
+Check: TypeAlias = Callable[[Settings, float], str]
+State: TypeAlias = Literal["ok", "failed"]
+
+
+class Step(NamedTuple):
+    """A check, and its share of the time that is left when it begins, relative to the steps after it."""
+
+    check: Check
+    weight: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step went: `ok`, `failed`, and what it said in one line."""
+
+    step: str
+    state: State
+    told: str
+    seconds: float
+
+
+class TimeIsUp(BaseException):
+    """Ends a step at once: no `Exception`, since compilers turn every one into their own."""
+
+
+def run_steps(steps: Mapping[str, Step], settings: Settings) -> list[Outcome]:
+    """All steps, one after the other, within the settings' seconds; one that fails stops no other.
+
+    A step is told when its share of the time ends, and looks at it between two networks; the end of all stops it.
+    """
+    end = time.monotonic() + settings.seconds
+    outcomes = []
+    names = list(steps)
+    for position, name in enumerate(names):
+        began = time.monotonic()
+        weights = sum(steps[each].weight for each in names[position:])
+        deadline = began + (end - began) * steps[name].weight / weights
+        state, told = _tried(steps[name].check, settings, deadline, end - began)
+        outcomes.append(Outcome(name, state, told, round(time.monotonic() - began, 1)))
+        print(f"{name}: {state}, {outcomes[-1].seconds} s: {told}", flush=True)
+    return outcomes
+
+
+def _tried(check: Check, settings: Settings, deadline: float, seconds: float) -> tuple[State, str]:
+    try:
+        with stopped_after(seconds):
+            return "ok", check(settings, deadline)
+    except TimeIsUp:
+        return "failed", "the time was up"
+    except PvtsearchError as error:
+        return "failed", str(error)
+    except Exception as error:  # a step of its own, on a machine nobody has seen: the others still tell something
+        traceback.print_exc()
+        return "failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+@contextmanager
+def stopped_after(seconds: float) -> Iterator[None]:
+    """Raises `TimeIsUp` within it after so many seconds, where the system has such an alarm."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
