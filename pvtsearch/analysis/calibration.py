@@ -172,6 +172,10 @@ class Calibration:
         """Measured nanoseconds of published networks, by name."""
         return {row.subject.config.name: self._ns(row) for row in self.of_role("reference")}
 
+    def reference_ns(self, config: ModelConfig) -> int | None:
+        """Measured nanoseconds of a network; None where it was not measured."""
+        return next((self._ns(row) for row in self.of_role("reference") if row.subject.config == config), None)
+
     def _ns(self, row: Measured) -> int:
         return round(NS * self.seconds(row))
 
@@ -180,6 +184,14 @@ class Calibration:
         """A short name of what was measured: another one, other predictions."""
         text = json.dumps(document(replace(self, command="", circumstances={})), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def check_input(self, image_size: ImageSize, task: Task) -> None:
+        """Raise `InputError` for another input or task than what was measured."""
+        if (image_size, task) != (self.image_size, self.task):
+            raise InputError(
+                f"{self.file}: latency was measured for {self.task} at {self.image_size[0]}x{self.image_size[1]}, "
+                f"asked for is {task} at {image_size[0]}x{image_size[1]}"
+            )
 
     def covers(self, space: SearchSpace) -> bool:
         """Whether all kinds of pieces that networks of a space have were measured."""
@@ -248,9 +260,7 @@ def read_calibration(path: Path) -> Calibration:
         height, width = values["image_size"]
         return Calibration(
             space=values["space"],
-            setting=LatencySetting(
-                **{name: values[name] for name in ("device", "dtype", "batch_size", "execution")}
-            ),
+            setting=LatencySetting(**{name: values[name] for name in ("device", "dtype", "batch_size", "execution")}),
             task=values["task"],
             image_size=(height, width),
             circumstances=values["circumstances"],

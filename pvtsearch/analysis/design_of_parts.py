@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -51,11 +51,11 @@ def designed(
     """
     tested = _networks(space, image_size, task, budget, held_out, seed=seed * 2 + 1)
     known = set(tested)
-    whole = [c for c in _networks(space, image_size, task, budget, networks + held_out, seed=seed * 2) if c not in known]
+    whole = [
+        c for c in _networks(space, image_size, task, budget, networks + held_out, seed=seed * 2) if c not in known
+    ]
     alone = stages_alone(space, image_size, task, stages, seed=seed)
-    return Designed(
-        (*alone, *_heads(whole[:networks])), tuple(map(Part, whole[:networks])), tuple(map(Part, tested))
-    )
+    return Designed((*alone, *_heads(whole[:networks])), tuple(map(Part, whole[:networks])), tuple(map(Part, tested)))
 
 
 def stages_alone(space: SearchSpace, image_size: ImageSize, task: Task, count: int, *, seed: int) -> list[Part]:
@@ -81,7 +81,7 @@ def stages_alone(space: SearchSpace, image_size: ImageSize, task: Task, count: i
 def _walks(space: SearchSpace, image_size: ImageSize, rng: np.random.Generator) -> Iterator[PVTConfig]:
     """Random networks: every stage that may follow is as likely, so shallow and narrow ones are not rare."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def following(template: PVTConfig, index: int, entering: Entering) -> list[tuple[StageConfig, Entering]]:
         options = space.options[index].stages
         return [(options[row], m.leaving) for m in space.moves(template, index, entering) for row in m.rows]

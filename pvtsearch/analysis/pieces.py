@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pvtsearch.analysis.closed_form import mlp, patch_embedding, reduced_by
 from pvtsearch.analysis.closed_form import attention as attention_cost
+from pvtsearch.analysis.closed_form import mlp, patch_embedding, reduced_by
 from pvtsearch.analysis.shapes import Pooled, StageShape
 from pvtsearch.config import PVTConfig, Task
 from pvtsearch.geometry import Grid, Number, patch_kernel
@@ -99,9 +99,7 @@ def embedding_piece(
     )
 
 
-def block_piece(
-    config: PVTConfig, index: int, shape: StageShape, *, grid: Grid, task: Task, batch_size: int
-) -> Piece:
+def block_piece(config: PVTConfig, index: int, shape: StageShape, *, grid: Grid, task: Task, batch_size: int) -> Piece:
     """One block of stage `index`."""
     channels, hidden, heads = shape.embed_dim, shape.mlp_width, shape.num_heads
     token = int(config.has_class_token(index, task))

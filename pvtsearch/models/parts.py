@@ -41,7 +41,7 @@ def materialised(module: nn.Module, *, dtype: torch.dtype, device: str) -> nn.Mo
 def entering(
     config: ModelConfig, place: int | None, image_size: ImageSize, *, batch_size: int, dtype: torch.dtype, device: str
 ) -> Tensor:
-    """What a part of a network takes at an input of (height, width), laid out in memory as the network hands it over."""
+    """What a part takes at an input of (height, width), laid out in memory as the network hands it over."""
     if not isinstance(config, PVTConfig) or not place:
         return torch.rand(batch_size, config.in_chans, *image_size, dtype=dtype, device=device)
     channels = config.stages[place - 1].embed_dim

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from pvtsearch.accuracy.cards import Card
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
+from pvtsearch.analysis.metrics import METRICS, Costing, PeakMetric, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig
 from pvtsearch.cost import Budget
@@ -218,12 +218,14 @@ def _landmark_values(config: ModelConfig, result: SearchResult) -> dict[str, flo
     if result.memory is None:
         costing = Costing()
     else:
-        shown = [quantity.name for quantity in quantities(result) if quantity.name in METRICS]
+        shown = [quantity.name for quantity in quantities(result) if isinstance(METRICS.get(quantity.name), PeakMetric)]
         costing = costing_with(shown, MemorySetting(**result.memory))
     try:
         values: dict[str, float] = dict(analytic_cost(config, result.image_size, result.task, costing))
     except ConfigError:  # the input is too small for this network, or it has too few stages for the task
         return None
+    if result.prediction and config.name in result.prediction.measured_ns:
+        values["latency_ns"] = result.prediction.measured_ns[config.name]
     if isinstance(config, PVTConfig):
         values |= {name: SIGNALS[name].score(config) for name in signals(result)}
     return values
