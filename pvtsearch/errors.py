@@ -9,7 +9,8 @@ PvtsearchError
 │   └── WeightsError                 a state dict does not fit the network
 └── Failure                          the input was fine, the answer is no: the command line exits with 1
     ├── NothingFeasible              no configuration of the space lies within the budget
-    └── UnknownOperator              a counter met an operator it has no rule for
+    ├── UnknownOperator              a counter met an operator it has no rule for
+    └── Unsteady                     durations were measured that no single number stands for
 """
 
 from __future__ import annotations
@@ -53,3 +54,7 @@ class NothingFeasible(Failure):
 
 class UnknownOperator(Failure):
     """A counter met an operator it has no rule for: a total would be wrong, so there is none."""
+
+
+class Unsteady(Failure):
+    """Durations were measured that no single number stands for."""
