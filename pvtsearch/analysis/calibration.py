@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from pvtsearch.analysis.latency_model import NS, LatencyModel, Part, fit_model
 from pvtsearch.analysis.prediction_errors import PredictionErrors, prediction_errors
-from pvtsearch.analysis.setting import Dtype
+from pvtsearch.analysis.timing import TimingSetting
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
@@ -28,29 +28,6 @@ SCHEMA_VERSION = 1
 LEAST_PARTS = 12  # fewer stages alone say too little of a space
 
 Role: TypeAlias = Literal["alone", "whole", "held_out", "reference"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencySetting:
-    """What a latency is of: a forward pass of a batch on a device, and how it is run.
-
-    device: `cpu` or `cuda`, or a word of the name of one. execution: how the network is run, as of `measure`.
-    """
-
-    device: str = "cpu"
-    dtype: Dtype = "float32"
-    batch_size: int = 1
-    execution: str = "eager"
-
-    def in_words(self) -> str:
-        """Such as: cpu, float32, batch 8, eager."""
-        return f"{self.device}, {self.dtype}, batch {self.batch_size}, {self.execution}"
-
-    def options(self) -> str:
-        """The options of commands that say it."""
-        return (
-            f"--device {self.device} --dtype {self.dtype} --batch-size {self.batch_size} --execution {self.execution}"
-        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +80,7 @@ class Calibration:
     """
 
     space: str
-    setting: LatencySetting
+    setting: TimingSetting
     task: Task
     image_size: ImageSize
     circumstances: Mapping[str, Any]
@@ -202,6 +179,11 @@ class Calibration:
         return all((_network_parts(template), kind) in kinds for template in space.templates for kind in wanted)
 
 
+def in_words(setting: TimingSetting) -> str:
+    """Such as: cpu, float32, batch 8, eager."""
+    return f"{setting.device}, {setting.dtype}, batch {setting.batch_size}, {setting.execution}"
+
+
 def _network_parts(config: PVTConfig) -> tuple[Any, ...]:
     return tuple(getattr(config, name) for name in NETWORK_KNOBS)
 
@@ -212,8 +194,7 @@ def document(calibration: Calibration) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "space": calibration.space,
-        **asdict(calibration.setting),
-        "mode": "inference",
+        "setting": asdict(calibration.setting),
         "task": calibration.task,
         "image_size": list(calibration.image_size),
         "command": calibration.command,
@@ -260,7 +241,7 @@ def read_calibration(path: Path) -> Calibration:
         height, width = values["image_size"]
         return Calibration(
             space=values["space"],
-            setting=LatencySetting(**{name: values[name] for name in ("device", "dtype", "batch_size", "execution")}),
+            setting=TimingSetting(**values["setting"]),
             task=values["task"],
             image_size=(height, width),
             circumstances=values["circumstances"],

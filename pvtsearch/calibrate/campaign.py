@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pvtsearch.analysis.calibration import Calibration, Measured, Peaks, Subject, read_calibration, write_calibration
+from pvtsearch.analysis.calibration import (
+    Calibration,
+    Measured,
+    Peaks,
+    Subject,
+    in_words,
+    read_calibration,
+    write_calibration,
+)
 from pvtsearch.analysis.design_of_parts import designed
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.cost import Budget
@@ -83,7 +91,7 @@ def begun(fresh: Calibration, path: Path) -> Calibration:
 
 def _identity(calibration: Calibration) -> dict[str, Any]:
     """What must be the same for measurements to stand in one file."""
-    same = {"space": calibration.space, "setting": calibration.setting.in_words(), "task": calibration.task}
+    same = {"space": calibration.space, "setting": in_words(calibration.setting), "task": calibration.task}
     height, width = calibration.image_size
     return {**same, "image size": f"{height}x{width}", **_versions(calibration.circumstances)}
 

@@ -1,51 +1,45 @@
-"""Parts of a network to be run alone: a stage, the head, or all of it, and what enters it."""
+"""Parts of a network as modules that run alone: a stage, the head, or all of it, and the shape of what enters."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig
 from pvtsearch.geometry import Grid
 from pvtsearch.models.baselines import build_model
 from pvtsearch.models.patch_embed import map_of
+from pvtsearch.models.pvt import build_pvt
 
 
-def build_part(config: ModelConfig, place: int | None, *, task: NetworkTask = "classification") -> nn.Module:
-    """Stage `place` of a PVT, its head where place is the number of stages, or the network where it is None.
+class OnTokens(nn.Module):
+    """A stage that is handed tokens: it finds them in memory as the stage before leaves them."""
 
-    Weights are not initialised, and on the meta device.
+    def __init__(self, stage: nn.Module, grid: Grid) -> None:
+        super().__init__()
+        self.stage = stage
+        self.grid = grid
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """B N C -> B C H W, or B C at the end of a classification network."""
+        finished: Tensor = self.stage(map_of(tokens, self.grid))
+        return finished
+
+
+def build_part(
+    config: ModelConfig, place: int | None, image_size: ImageSize, *, task: NetworkTask = "classification"
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """A part with fresh weights, and the shape of its input for one image of (height, width), the batch left out.
+
+    The part is stage `place` of a PVT, its head where place is the number of stages, the network where it is None.
     """
-    with torch.device("meta"):
-        network = build_model(config, task=task)
+    images = (config.in_chans, *image_size)
     if place is None or not isinstance(config, PVTConfig):
-        return network
-    found = network.head if place == len(config.stages) else network.stages[place]  # type: ignore[index]
-    if not isinstance(found, nn.Module):
-        raise TypeError(place)
-    return found
-
-
-def materialised(module: nn.Module, *, dtype: torch.dtype, device: str) -> nn.Module:
-    """The module with small random weights, in evaluation mode; zeros would cost a device less power, so less time."""
-    module = module.to(dtype).to_empty(device=device)
-    with torch.no_grad():
-        for tensor in (*module.parameters(), *module.buffers()):
-            if tensor.is_floating_point():
-                tensor.uniform_(0.01, 0.03)  # above 0: a BatchNorm's variance is one of them
-            else:
-                tensor.zero_()
-    return module.eval()
-
-
-def entering(
-    config: ModelConfig, place: int | None, image_size: ImageSize, *, batch_size: int, dtype: torch.dtype, device: str
-) -> Tensor:
-    """What a part takes at an input of (height, width), laid out in memory as the network hands it over."""
-    if not isinstance(config, PVTConfig) or not place:
-        return torch.rand(batch_size, config.in_chans, *image_size, dtype=dtype, device=device)
-    channels = config.stages[place - 1].embed_dim
+        return build_model(config, task=task), images
+    network = build_pvt(config, task=task)
     if place == len(config.stages):
-        return torch.rand(batch_size, channels, dtype=dtype, device=device)
-    grid = Grid(*config.grids(image_size)[place - 1])
-    return map_of(torch.rand(batch_size, grid.tokens, channels, dtype=dtype, device=device), grid)
+        return network.get_submodule("head"), (config.stages[-1].embed_dim,)
+    stage = network.stages[place]
+    if place == 0:
+        return stage, images
+    grid = config.grids(image_size)[place - 1]
+    return OnTokens(stage, grid), (grid.tokens, config.stages[place - 1].embed_dim)

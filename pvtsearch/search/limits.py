@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.calibration import Calibration
+from pvtsearch.analysis.calibration import Calibration, in_words
 from pvtsearch.analysis.calibration_files import calibrate_command
 from pvtsearch.analysis.metrics import ASKED_AS, METRICS, PredictedMetric, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
@@ -46,7 +46,7 @@ def baseline_budget(
     cost |= {name: measured_latency(config, image_size, task, calibration) for name in names if _is_predicted(name)}
     circumstances = "".join(f", {name.replace('_', ' ')} {value}" for name, value in costing.circumstances.items())
     if calibration is not None and any(map(_is_predicted, names)):
-        circumstances += f", latency measured on {calibration.device_name} ({calibration.setting.in_words()})"
+        circumstances += f", latency measured on {calibration.device_name} ({in_words(calibration.setting)})"
     return Budget(
         {name: cost[name] for name in names},
         f"{config.name} at {image_size[0]}x{image_size[1]}, {task}{circumstances}",

@@ -62,7 +62,7 @@ def prediction_of(costing: Costing) -> Prediction | None:
     return Prediction(
         calibration=calibration.file,
         digest=calibration.digest,
-        circumstances={"device_name": calibration.device_name, **asdict(calibration.setting), "mode": "inference"},
+        circumstances={"device_name": calibration.device_name, **asdict(calibration.setting)},
         errors={} if calibration.errors is None else asdict(calibration.errors),
         measured_ns=calibration.references_ns,
     )
