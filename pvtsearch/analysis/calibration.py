@@ -56,7 +56,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Peaks:
+class DevicePeaks:
     """What the device reached in one large matrix product and in one large copy."""
 
     macs_per_second: float
@@ -86,7 +86,7 @@ class Calibration:
     circumstances: Mapping[str, Any]
     design: Mapping[str, Any]
     command: str
-    peaks: Peaks | None = None
+    peaks: DevicePeaks | None = None
     anchor: PVTConfig | None = None
     measured: tuple[Measured, ...] = ()
     file: str = ""
@@ -247,7 +247,7 @@ def read_calibration(path: Path) -> Calibration:
             circumstances=values["circumstances"],
             design=values["design"],
             command=values["command"],
-            peaks=None if peaks is None else Peaks(**peaks),
+            peaks=None if peaks is None else DevicePeaks(**peaks),
             anchor=None if anchor is None else config_from_dict(anchor, str(path)),
             measured=tuple(_row_from_dict(row, values["templates"], str(path)) for row in values["measured"]),
             file=str(path),

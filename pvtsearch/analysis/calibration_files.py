@@ -34,7 +34,7 @@ def file_name(device_name: str, space: str, setting: TimingSetting, image_size: 
 def find_calibration(
     folder: Path, setting: TimingSetting, space: SearchSpace, image_size: ImageSize, task: Task
 ) -> Calibration:
-    """The calibration in folder, or in that file, that fits setting, input and task and knows the pieces of a space's networks.
+    """The calibration in a folder or file that fits setting, input and task, and knows a space's pieces.
 
     Raises `InputError`: where there is none, with the command that makes it; where there are several, with what tells
     them apart.

@@ -46,8 +46,8 @@ def designed(
 ) -> Designed:
     """A design of so many stages alone, whole networks, and others that are held out; networks are within the budget.
 
-    The same arguments give the same design; a larger count of held-out networks keeps the smaller's. Raises `InputError`
-    where the space has no network at image_size, or hardly any within the budget.
+    The same arguments give the same design; a larger count of held-out networks keeps the smaller's. Raises
+    `InputError` where the space has no network at image_size, or hardly any within the budget.
     """
     tested = _networks(space, image_size, task, budget, held_out, seed=seed * 2 + 1)
     known = set(tested)

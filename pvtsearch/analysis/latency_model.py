@@ -235,5 +235,5 @@ def fit_model(
     weights = dict(zip(WORK, found.tolist(), strict=True))
     scales = _scales(piece for counted in pieces for _, piece in counted)
     rows = np.stack([_row(counted, weights, scales) for counted in pieces])
-    residual = measured / (work @ found) - 1.0
+    residual = np.log(measured / (work @ found))  # nearly relative, and as often above as below
     return LatencyModel(image_size, task, batch_size, weights, scales, fit(rows, residual, GROUPS, EXPECTED))

@@ -1,4 +1,4 @@
-"""Least squares with weights that are not negative, by the active-set method of Lawson and Hanson (1974), chapter 23."""
+"""Least squares with weights that are not negative: the active-set method of Lawson and Hanson (1974), chapter 23."""
 
 from __future__ import annotations
 

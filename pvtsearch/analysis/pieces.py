@@ -29,7 +29,7 @@ ALIGNED = 64  # elements: matrix kernels work in tiles, a width that is no multi
 class Piece:
     """One piece, or N of a kind as arrays: how much of each kind of work, and what else its time may depend on.
 
-    work: by names of `WORK`, for the whole batch. sizes: positive numbers that enter by their logarithms. marks: 0 or 1.
+    work: by names of `WORK`, for the whole batch. sizes: above 0, they enter by their logarithms. marks: 0 or 1.
     """
 
     kind: Kind

@@ -10,14 +10,15 @@ from typing import Any, TypeAlias
 
 from pvtsearch.analysis.calibration import (
     Calibration,
+    DevicePeaks,
     Measured,
-    Peaks,
     Subject,
     in_words,
     read_calibration,
     write_calibration,
 )
 from pvtsearch.analysis.design_of_parts import designed
+from pvtsearch.analysis.sampling import Run
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError
@@ -25,7 +26,6 @@ from pvtsearch.space import SearchSpace
 
 GROUP = 8  # subjects that are measured side by side
 
-Run: TypeAlias = Callable[[], object]
 TimeAll: TypeAlias = Callable[[Sequence[Run]], list[float]]  # seconds of each, measured in turns
 
 
@@ -35,7 +35,7 @@ class Laboratory:
 
     ready: Callable[[Subject], AbstractContextManager[Run]]
     time_all: TimeAll
-    peaks: Callable[[], Peaks]
+    peaks: Callable[[], DevicePeaks]
 
 
 def subjects_of(
@@ -119,7 +119,9 @@ def calibrate(
             raise TypeError(anchor)
         calibration = replace(calibration, anchor=anchor)
     for group in _missing(calibration, subjects):
-        calibration = replace(calibration, measured=(*calibration.measured, *_measure(calibration, group, laboratory)))
+        calibration = replace(
+            calibration, measured=(*calibration.measured, *measure_group(calibration, group, laboratory))
+        )
         write_calibration(calibration, path)
         advance(len(calibration.measured))
     write_calibration(calibration, path)
@@ -135,7 +137,7 @@ def _missing(calibration: Calibration, subjects: Sequence[Subject]) -> Iterator[
             yield group
 
 
-def _measure(calibration: Calibration, group: Sequence[Subject], laboratory: Laboratory) -> Iterator[Measured]:
+def measure_group(calibration: Calibration, group: Sequence[Subject], laboratory: Laboratory) -> list[Measured]:
     """A row for each subject of a group, measured beside the anchor."""
     if calibration.anchor is None:
         raise TypeError("a calibration measures beside its anchor")
@@ -143,4 +145,4 @@ def _measure(calibration: Calibration, group: Sequence[Subject], laboratory: Lab
         everything = (Subject("whole", calibration.anchor), *group)
         runs = [stack.enter_context(laboratory.ready(subject)) for subject in everything]
         anchor_seconds, *seconds = laboratory.time_all(runs)
-    return (Measured(*pair, anchor_seconds) for pair in zip(group, seconds, strict=True))
+    return [Measured(*pair, anchor_seconds) for pair in zip(group, seconds, strict=True)]
