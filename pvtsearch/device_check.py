@@ -24,8 +24,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias, assert_never, get_args
 import torch
 
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.device import Peaks, cuda_circumstances, cuda_peaks
+from pvtsearch.analysis.device import cuda_circumstances, cuda_peaks
 from pvtsearch.analysis.live_bytes import Ready, ready_pass, ready_step
+from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
 from pvtsearch.analysis.setting import Dtype, MemorySetting
 from pvtsearch.config import ImageSize, ModelConfig
@@ -91,6 +92,7 @@ class Row:
     workspace_bytes: int
     requested_bytes: int | None = None
     allocated_bytes: int | None = None
+    reserved_bytes: int | None = None
 
     @property
     def requested_error(self) -> float | None:

@@ -9,6 +9,7 @@ PvtsearchError
 │   └── WeightsError                 a state dict does not fit the network
 └── Failure                          the input was fine, the answer is no: the command line exits with 1
     ├── NothingFeasible              no configuration of the space lies within the budget
+    ├── DoesNotFit                   the memory of a device is too small for what was to run
     ├── UnknownOperator              a counter met an operator it has no rule for
     └── Unsteady                     durations were measured that no single number stands for
 """
@@ -50,6 +51,10 @@ class Failure(PvtsearchError):
 
 class NothingFeasible(Failure):
     """No configuration of the space lies within the budget."""
+
+
+class DoesNotFit(Failure):
+    """The memory of a device is too small for what was to run."""
 
 
 class UnknownOperator(Failure):

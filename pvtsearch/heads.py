@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from pvtsearch.config import DenseTask
+from pvtsearch.config import DenseTask, Task, is_dense
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,9 @@ DENSE_HEADS: dict[DenseTask, DenseHead] = {
     "semantic_fpn": SemanticFPNHead(),
     "detr": DETRHead(),
 }
+
+
+def region_shapes(task: Task) -> tuple[tuple[int, ...], ...]:
+    """Shapes of what a task's network takes besides an image: the region features of Mask R-CNN, else nothing."""
+    head = DENSE_HEADS[task] if is_dense(task) else None
+    return head.region_shapes if isinstance(head, MaskRCNNHead) else ()

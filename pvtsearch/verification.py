@@ -31,7 +31,7 @@ from pvtsearch.config import (
 )
 from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid, embedded_grid
-from pvtsearch.heads import DENSE_HEADS, MaskRCNNHead
+from pvtsearch.heads import region_shapes
 from pvtsearch.models.baselines import build_model
 
 LARGEST_BUILT = 2 * 10**9
@@ -85,11 +85,6 @@ def _with_zero_weights(module: nn.Module) -> nn.Module:
     return module
 
 
-def _region_shapes(task: Task) -> tuple[tuple[int, ...], ...]:
-    head = DENSE_HEADS[task] if is_dense(task) else None
-    return head.region_shapes if isinstance(head, MaskRCNNHead) else ()
-
-
 def verify(
     config: ModelConfig, *, image_size: int | ImageSize | None = None, task: Task = "classification"
 ) -> Verification:
@@ -104,7 +99,7 @@ def verify(
         raise ConfigError(f"{config.name}: {cost.params:,} parameters are too many to build: at most {LARGEST_BUILT:,}")
     closed = cost.by_operator()
     module = _without_weights(config, task)
-    regions = _region_shapes(task)
+    regions = region_shapes(task)
     checks = [
         Check("params", cost.params, count_params(module), "torch"),
         Check("macs", cost.macs, count_macs_on_meta(module, size, config.in_chans, regions), "FlopCounterMode / 2"),

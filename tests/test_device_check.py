@@ -15,8 +15,9 @@ import torch
 from test_imports import NEEDLESS
 
 from pvtsearch import device_check
-from pvtsearch.analysis.device import Peaks, driver_version, library_versions, torch_flags
+from pvtsearch.analysis.device import driver_version, library_versions, torch_flags
 from pvtsearch.analysis.live_bytes import Ready, peak_bytes
+from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig, StageConfig
 from pvtsearch.device_check import Case, Row, as_csv, check, every_case, spread, summary, write_results

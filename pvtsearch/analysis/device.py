@@ -7,41 +7,55 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
-import subprocess
-from typing import Any, NamedTuple
+from typing import Any, Protocol, cast
 
 import torch
 import torchvision
 
-from pvtsearch.analysis.live_bytes import Ready
+from pvtsearch.analysis.device_state import ask_nvidia_smi, available_bytes, cpu_name
+from pvtsearch.analysis.live_bytes import Ready, peak_bytes
+from pvtsearch.analysis.measured import Peaks
 
 
-class Peaks(NamedTuple):
-    """Most bytes at once: as they were asked for, and as the caching allocator rounds them."""
+class MemoryStatistics(Protocol):
+    """What `torch.cuda` offers to read the peaks of its current device."""
 
-    requested_bytes: int
-    allocated_bytes: int
+    def synchronize(self) -> None:
+        """Wait for all that was launched."""
+
+    def empty_cache(self) -> None:
+        """Give back what is reserved and not allocated."""
+
+    def reset_peak_memory_stats(self) -> None:
+        """Peaks become what is there."""
+
+    def memory_stats(self) -> dict[str, Any]:
+        """Bytes by name."""
 
 
-def cuda_peaks(ready: Ready) -> Peaks:
-    """Peaks on the current device while `ready` runs, all that is there counted."""
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
+def cuda_peaks(ready: Ready, cuda: MemoryStatistics = cast(MemoryStatistics, torch.cuda)) -> Peaks:  # noqa: B008
+    """Peaks on the current device while `ready` runs, all that is there counted.
+
+    What earlier work left in the cache is given back first, so that the reserved bytes are those of this run.
+    """
+    cuda.synchronize()
+    cuda.empty_cache()
+    cuda.reset_peak_memory_stats()
     ready.run()
-    torch.cuda.synchronize()
-    stats = torch.cuda.memory_stats()
-    return Peaks(stats["requested_bytes.all.peak"], stats["allocated_bytes.all.peak"])
+    cuda.synchronize()
+    stats = cuda.memory_stats()
+    return Peaks(*(stats[f"{kind}_bytes.all.peak"] for kind in ("requested", "allocated", "reserved")))
+
+
+def cpu_peaks(ready: Ready) -> Peaks:
+    """Peak of live tensors on the CPU while `ready` runs, all that it holds counted."""
+    return Peaks(ready.held_bytes + peak_bytes(ready.run))
 
 
 def driver_version() -> dict[str, str]:
     """The driver's version, where `nvidia-smi` is there to tell."""
-    found = shutil.which("nvidia-smi")
-    if not found:
-        return {}
-    asked = [found, "--query-gpu=driver_version", "--format=csv,noheader"]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  no shell, no input
-    return {} if told.returncode else {"driver": told.stdout.splitlines()[0].strip()}
+    told = ask_nvidia_smi("driver_version")
+    return {"driver": told[0]} if told else {}
 
 
 def library_versions() -> dict[str, str]:
@@ -80,3 +94,25 @@ def cuda_circumstances() -> dict[str, Any]:
         **library_versions(),
         **torch_flags(),
     }
+
+
+def cpu_circumstances() -> dict[str, Any]:
+    """The processor, how much of it torch uses, how busy it was, torch's build and flags."""
+    return {
+        "device": cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "available_bytes": available_bytes(),
+        "load_average": list(os.getloadavg()),
+        **library_versions(),
+        **torch_flags(),
+    }
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """Of a device that torch computes on."""
+    if device.type == "cpu":
+        return cpu_circumstances()
+    with torch.cuda.device(device):
+        return cuda_circumstances()

@@ -125,14 +125,14 @@ class Ready(NamedTuple):
 
 
 @contextmanager
-def ready_pass(module: nn.Module, images: Tensor) -> Iterator[Ready]:
-    """A forward pass in evaluation and inference mode."""
+def ready_pass(module: nn.Module, images: Tensor, *further: Tensor) -> Iterator[Ready]:
+    """A forward pass in evaluation and inference mode. further: the module's inputs after the images."""
 
     def run() -> None:
-        module(images)
+        module(images, *further)
 
     with in_mode(module, training=False), torch.inference_mode():
-        yield Ready(run, (*module.parameters(), *module.buffers(), images))
+        yield Ready(run, (*module.parameters(), *module.buffers(), images, *further))
 
 
 def inference_peak_bytes(module: nn.Module, images: Tensor) -> int:

@@ -23,6 +23,7 @@ Verdict: TypeAlias = Literal["faster", "slower", "not distinguishable"]
 LAUNCH_BOUND = 0.9  # of the device's time spent by the host to launch: the device waits for it
 NOTABLE = 0.02  # a smaller drift, or modes nearer to each other, is not worth a word
 TOLERATED_DRIFT = 0.2
+TOLERATED_WIDTH = 0.25  # of the interval, on one side
 TOLERATED_SHARE = 0.35  # of a second mode: with more the median may lie in either
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
@@ -68,7 +69,7 @@ class Plan:
     min_rounds wins against max_seconds. warm_up_seconds: the most before the first sample.
     """
 
-    min_rounds: int = 20
+    min_rounds: int = 12
     max_rounds: int = 2000
     min_seconds: float = 0.5
     max_seconds: float = 10.0
@@ -134,9 +135,14 @@ class Latency:
         return found if found and found.upper > (1 + NOTABLE) * found.lower else None
 
     @property
+    def host_median_ms(self) -> float | None:
+        """The median of what the host took to launch; None where host and device are one."""
+        return float(np.median(self.host_ms)) if self.host_ms else None
+
+    @property
     def launch_bound(self) -> bool | None:
         """Whether the device waits for the host; None where they are one."""
-        return float(np.median(self.host_ms)) >= LAUNCH_BOUND * self.median_ms if self.host_ms else None
+        return None if self.host_median_ms is None else self.host_median_ms >= LAUNCH_BOUND * self.median_ms
 
     @property
     def refusal(self) -> str | None:
@@ -145,6 +151,8 @@ class Latency:
             return f"it drifted: the second half of the samples took {self.drift:+.0%}"
         if self.modes and self.modes.smaller_share >= TOLERATED_SHARE:
             return f"{_in_words(self.modes)}; the median may be either"
+        if self.half_width > TOLERATED_WIDTH:
+            return "its median is somewhere from {:.4g} ms to {:.4g} ms".format(*self.interval_ms)
         return None
 
     @property
