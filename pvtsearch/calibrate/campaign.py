@@ -19,11 +19,14 @@ from pvtsearch.analysis.calibration import (
 )
 from pvtsearch.analysis.design_of_parts import designed
 from pvtsearch.analysis.sampling import Run
+from pvtsearch.analysis.timing import Plan
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError
 from pvtsearch.space import SearchSpace
 
+LEAST_ROUNDS = 9  # of a group, however long they take
+WARM_UP_SHARE = 0.2  # of the time of a subject
 GROUP = 8  # subjects that are measured side by side
 
 TimeAll: TypeAlias = Callable[[Sequence[Run]], list[float]]  # seconds of each, measured in turns
@@ -36,6 +39,11 @@ class Laboratory:
     ready: Callable[[Subject], AbstractContextManager[Run]]
     time_all: TimeAll
     peaks: Callable[[], DevicePeaks]
+
+
+def plan_for(seconds: float) -> Plan:
+    """How long subjects are measured: hundreds of them, so each for no more than so many seconds."""
+    return Plan(min_rounds=LEAST_ROUNDS, min_seconds=0.0, max_seconds=seconds, warm_up_seconds=WARM_UP_SHARE * seconds)
 
 
 def subjects_of(

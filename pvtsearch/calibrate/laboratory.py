@@ -10,7 +10,7 @@ import torch
 
 from pvtsearch.analysis.calibration import Calibration, DevicePeaks, Subject
 from pvtsearch.analysis.device import circumstances
-from pvtsearch.analysis.latency import own_random_numbers, ready_to_time, state_reader, timer_of, torch_device
+from pvtsearch.analysis.latency import random_numbers_kept, ready_to_time, state_reader, timer_of, torch_device
 from pvtsearch.analysis.sampling import Run, measure_interleaved
 from pvtsearch.analysis.timing import Plan, TimingSetting
 from pvtsearch.calibrate.campaign import Laboratory
@@ -29,7 +29,8 @@ def laboratory(setting: TimingSetting, image_size: ImageSize, task: NetworkTask,
 
     @contextmanager
     def ready(subject: Subject) -> Iterator[Run]:
-        with own_random_numbers(device):
+        with random_numbers_kept():
+            torch.manual_seed(0)
             module, shape = build_part(subject.config, subject.place, image_size, task=task)
         with ready_to_time(module, [(setting.batch_size, *shape)], setting) as found:
             del module

@@ -56,8 +56,8 @@ def calibrate(
     """Measure stages and networks of a space on a device, and say how well their latency is predicted from that."""
     from pvtsearch.analysis.calibration import Calibration
     from pvtsearch.analysis.calibration_files import calibrations_folder, file_name
-    from pvtsearch.analysis.timing import Plan, TimingSetting
-    from pvtsearch.calibrate.campaign import begun, subjects_of
+    from pvtsearch.analysis.timing import TimingSetting
+    from pvtsearch.calibrate.campaign import begun, plan_for, subjects_of
     from pvtsearch.calibrate.campaign import calibrate as measure_all
     from pvtsearch.calibrate.laboratory import described, laboratory
     from pvtsearch.cli.search import claimed, command_line
@@ -80,7 +80,7 @@ def calibrate(
             loaded, size, task, stages=stages, networks=networks, held_out=held_out,
             references=_references(references, loaded), budget=limits, seed=seed,
         )  # fmt: skip
-        bench = laboratory(setting, size, task, Plan(min_seconds=0.0, max_seconds=seconds))
+        bench = laboratory(setting, size, task, plan_for(seconds))
         with progress("measuring", len(subjects)) as advance:
             calibration = measure_all(calibration, subjects, path, bench, advance)
     if format == "json":

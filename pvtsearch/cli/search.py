@@ -200,7 +200,7 @@ def with_finalists(result: SearchResult, calibration: Calibration | None, count:
     """The result with some networks of its front measured, where latency is asked for and this is the device."""
     if calibration is None or count == 0:
         return result
-    from pvtsearch.analysis.timing import Plan
+    from pvtsearch.calibrate.campaign import plan_for
     from pvtsearch.calibrate.finalists import measured_finalists
     from pvtsearch.calibrate.laboratory import laboratory, missing_device
 
@@ -208,7 +208,7 @@ def with_finalists(result: SearchResult, calibration: Calibration | None, count:
     if reason:
         return replace(result, circumstances={**result.circumstances, "not_measured": reason})
     task: NetworkTask = "backbone" if calibration.task == "backbone" else "classification"
-    bench = laboratory(calibration.setting, calibration.image_size, task, Plan(min_seconds=0.0, max_seconds=3.0))
+    bench = laboratory(calibration.setting, calibration.image_size, task, plan_for(3.0))
     return replace(result, finalists=measured_finalists(result, calibration, bench, count))
 
 

@@ -113,11 +113,11 @@ def errors_in_words(errors: Mapping[str, float]) -> str:
     """How far predictions were off on networks held out, in a sentence."""
     if not errors:
         return "How far it is off was not tested: no networks were held out."
+    shares = " and ".join(f"{errors[f'within_{percent}_percent']:.0%} within {percent} %" for percent in (5, 10))
+    order = f"Kendall's tau {errors['kendall']:.2f}, Spearman's rho {errors['spearman']:.2f}"
     return (
         f"On {errors['count']:,} networks held out predictions were {errors['mape']:.1%} off on average (bias "
-        f"{errors['bias']:+.1%}), {errors['within_5_percent']:.0%} within 5 %, "
-        f"{errors['within_10_percent']:.0%} within 10 %, the worst {errors['worst']:.1%} off; Kendall's tau {errors['kendall']:.2f}, Spearman's rho "
-        f"{errors['spearman']:.2f}."
+        f"{errors['bias']:+.1%}), {shares}, the worst {errors['worst']:.1%} off; {order}."
     )
 
 
