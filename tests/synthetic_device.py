@@ -1,4 +1,4 @@
-"""A device whose time is known: a sum over pieces with a law of its own, so that what a calibration learns is checked."""
+"""A device whose time is known, a sum over pieces, so that what a calibration learns of it can be checked."""
 
 from __future__ import annotations
 
