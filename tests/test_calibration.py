@@ -130,7 +130,7 @@ def test_other_files_are_refused_by_name(text: str, tmp_path: Path) -> None:
     """A file that holds no calibration is one line with its name."""
     path = tmp_path / "latency-x.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="latency-x.json: no calibration can be read"):
+    with pytest.raises(InputError, match=r"latency-x\.json: no calibration can be read"):
         read_calibration(path)
 
 

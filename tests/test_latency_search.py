@@ -25,8 +25,8 @@ from pvtsearch.errors import BudgetError, InputError
 from pvtsearch.knobs import ShareRule, StageKnobs
 from pvtsearch.presets import PRESETS
 from pvtsearch.report.recheck import recheck
-from pvtsearch.search.counting import take_stock
 from pvtsearch.search import draws
+from pvtsearch.search.counting import take_stock
 from pvtsearch.search.draws import estimate_feasible, uniform_draws
 from pvtsearch.search.exact import exact_front
 from pvtsearch.search.halves import TooManyRows
