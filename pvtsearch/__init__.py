@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pvtsearch.analysis.profile import Profile, profile
     from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig, SpatialReduction, StageConfig
     from pvtsearch.cost import Budget
+    from pvtsearch.measurement import measure
     from pvtsearch.models.baselines import build_model
     from pvtsearch.models.pvt import build_pvt
     from pvtsearch.models.weights import load_weights, official_state_dict
@@ -45,6 +46,7 @@ _HOMES = {
     "load_config": "serialize",
     "load_space": "serialize_space",
     "load_weights": "models.weights",
+    "measure": "measurement",
     "official_state_dict": "models.weights",
     "profile": "analysis.profile",
     "read_calibration": "analysis.calibration",
@@ -71,6 +73,7 @@ __all__ = [
     "load_config",
     "load_space",
     "load_weights",
+    "measure",
     "official_state_dict",
     "profile",
     "read_calibration",

@@ -28,14 +28,13 @@ from pvtsearch.analysis.device import cuda_circumstances, cuda_peaks
 from pvtsearch.analysis.live_bytes import Ready, ready_pass, ready_step
 from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.peak import PeakMemory, inference_memory, training_memory
-from pvtsearch.analysis.setting import Dtype, MemorySetting
+from pvtsearch.analysis.setting import Dtype, MemorySetting, Mode
 from pvtsearch.config import ImageSize, ModelConfig
 from pvtsearch.errors import InputError, PvtsearchError
 from pvtsearch.files import write_whole
 from pvtsearch.models.baselines import build_model
 from pvtsearch.presets import PRESETS
 
-Mode: TypeAlias = Literal["inference", "training"]
 Outcome: TypeAlias = Literal["measured", "does not fit", "out of memory", "not reached in time"]
 Reader: TypeAlias = Callable[[Ready], Peaks]
 

@@ -27,8 +27,8 @@ from pvtsearch.analysis.latency import (
 from pvtsearch.analysis.measured import Comparison, Measured, Measurements, Outcome, Peaks
 from pvtsearch.analysis.peak import inference_memory, training_memory
 from pvtsearch.analysis.sampling import Interleaved, Run, measure_interleaved
-from pvtsearch.analysis.setting import Dtype, MemorySetting, Optimizer
-from pvtsearch.analysis.timing import Execution, Latency, MemoryFormat, Mode, Plan, TimingSetting, compare, noise_floor
+from pvtsearch.analysis.setting import Dtype, Execution, MemoryFormat, MemorySetting, Mode, Optimizer
+from pvtsearch.analysis.timing import Latency, Plan, TimingSetting, compare, noise_floor
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig, Task, height_and_width, is_dense
 from pvtsearch.errors import ConfigError, DoesNotFit, Failure, InputError, Unsteady
 from pvtsearch.heads import region_shapes

@@ -68,3 +68,8 @@ def test_public_names_are_sorted_and_there() -> None:
         assert getattr(pvtsearch, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         pvtsearch.nothing  # noqa: B018  the lookup is the test
+
+
+def test_the_command_line_starts_without_numpy() -> None:
+    """Only commands that compute on arrays load it."""
+    assert "numpy" not in modules_after("from pvtsearch.cli import run; assert run(['--help']) == 0")

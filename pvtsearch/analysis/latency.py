@@ -22,7 +22,8 @@ from pvtsearch.analysis.device_state import cpu_state_reader, gpu_state_reader
 from pvtsearch.analysis.live_bytes import Ready, ready_pass, ready_step
 from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.sampling import Run, StateReader, Timer
-from pvtsearch.analysis.timing import MemoryFormat, Sample, TimingSetting
+from pvtsearch.analysis.setting import MemoryFormat
+from pvtsearch.analysis.timing import Sample, TimingSetting
 from pvtsearch.errors import DoesNotFit, InputError
 
 T = TypeVar("T")

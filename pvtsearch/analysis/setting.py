@@ -1,4 +1,4 @@
-"""What peak memory is computed for, as a value."""
+"""What peak memory is computed for, as a value; and what else can be chosen where a network is measured."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
 Autocast: TypeAlias = Literal["none", "bfloat16", "float16"]
 Backend: TypeAlias = Literal["cpu", "cuda"]
 Optimizer: TypeAlias = Literal["none", "sgd", "adamw"]
+Mode: TypeAlias = Literal["inference", "training"]
+Execution: TypeAlias = Literal["eager", "compiled", "graph"]
+MemoryFormat: TypeAlias = Literal["contiguous", "channels_last"]
 
 ELEMENT_BYTES: dict[Dtype, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
 

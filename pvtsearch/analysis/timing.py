@@ -11,13 +11,10 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 
 from pvtsearch.analysis.order_statistics import LEAST_COUNT, Interval, Modes, drift, median_interval, modes
-from pvtsearch.analysis.setting import Dtype, Optimizer
+from pvtsearch.analysis.setting import Dtype, Execution, MemoryFormat, Mode, Optimizer
 from pvtsearch.config import AttentionKernel, check_choice, check_int
 from pvtsearch.errors import ConfigError, Unsteady
 
-Mode: TypeAlias = Literal["inference", "training"]
-Execution: TypeAlias = Literal["eager", "compiled", "graph"]
-MemoryFormat: TypeAlias = Literal["contiguous", "channels_last"]
 Verdict: TypeAlias = Literal["faster", "slower", "not distinguishable"]
 
 LAUNCH_BOUND = 0.9  # of the device's time spent by the host to launch: the device waits for it

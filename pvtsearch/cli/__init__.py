@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from pvtsearch.cli import calibrate, export, formula, listing, paper, profile, search, space, sweep, verify
+from pvtsearch.cli import calibrate, export, formula, listing, measure, paper, profile, search, space, sweep, verify
 from pvtsearch.errors import Failure, InputError
 
 INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
@@ -25,6 +25,7 @@ app.command("space")(space.space)
 app.command("sweep")(sweep.sweep)
 app.command("calibrate")(calibrate.calibrate)
 app.command("verify")(verify.verify)
+app.command("measure")(measure.measure)
 app.command("paper")(paper.paper)
 app.command("export")(export.export)
 app.command("list")(listing.list_known)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.setting import Dtype
+from pvtsearch.analysis.setting import Dtype, Execution
 from pvtsearch.cli import tables, values
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import ImageSize, NetworkTask
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 EXPLAINED = 1  # networks whose stages are held against the roofline: the middle one of those held out
 
-Execution = Literal["eager", "compiled", "graph"]
 TASK = typer.Option(help="What the network is built for: classification or backbone.")
 
 

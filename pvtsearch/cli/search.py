@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, Execution, MemorySetting, Optimizer
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel, ImageSize, NetworkTask, Task
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 FINALISTS = 12
 
-Execution = Literal["eager", "compiled", "graph"]
 Method = Literal["exact", "optuna"]
 Sampler = Literal["structured", "nsga2", "nsga3", "tpe", "random"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.setting import Dtype
+from pvtsearch.analysis.setting import Dtype, Execution
 from pvtsearch.cli import tables, values
-from pvtsearch.cli.search import Execution, asks_for_latency, calibration_of, check_latency_options, the_budget
+from pvtsearch.cli.search import asks_for_latency, calibration_of, check_latency_options, the_budget
 
 if TYPE_CHECKING:
     from pvtsearch.search.counting import Inventory
