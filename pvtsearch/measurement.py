@@ -163,15 +163,13 @@ def steps_of(networks: int, batch_size: int) -> int:
 
 def peaks_or_reason(one: Candidate, module: nn.Module, setting: TimingSetting) -> Peaks | str:
     """Peak memory of a network that runs alone, or why it does not fit."""
-    shapes = one.shapes(setting.batch_size)
+    release()  # what came before, and would count
     try:
         _check_prediction(one, setting)
         with memory_named(), torch_errors_named(one.name):
-            return measured_peaks(module, shapes, setting)
+            return measured_peaks(module, one.shapes(setting.batch_size), setting)
     except DoesNotFit as error:
-        reason = str(error)
-    release()  # now that the error, which holds the frames of what failed, is gone
-    return reason
+        return str(error)
 
 
 def _check_prediction(one: Candidate, setting: TimingSetting) -> None:
@@ -219,6 +217,7 @@ def take_turns(
     candidates: Sequence[Candidate], built: Mapping[str, nn.Module], setting: TimingSetting, plan: Plan
 ) -> Turns:
     """Latencies of networks that are on the device together; of the first twice, under a second name."""
+    release()
     device = torch_device(setting.device)
     reasons: dict[str, str] = {}
     runs: dict[str, Run] = {}

@@ -99,15 +99,13 @@ def random_numbers_kept() -> Iterator[None]:
 
 @contextmanager
 def memory_named() -> Iterator[None]:
-    """Turns every way that torch runs out of memory into `DoesNotFit`; what was cached is given back."""
+    """Turns every way that torch runs out of memory into `DoesNotFit`."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
         if not is_out_of_memory(error):
             raise
         raise DoesNotFit("out of memory") from None
-    finally:
-        release()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -117,9 +115,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release() -> None:
-    """Give back what nobody holds: a module and its gradients hold each other, and torch keeps memory for later."""
-    gc.collect()
+    """Give back what nobody holds of a device: a module and its gradients hold each other, torch keeps the rest."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        gc.collect()
         torch.cuda.empty_cache()
 
 

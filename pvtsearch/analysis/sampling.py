@@ -155,7 +155,6 @@ def _known(latency: Latency, plan: Plan) -> bool:
 def _no_collection() -> Iterator[None]:
     """Without Python's garbage collector, which would stop some runs and not others; afterwards as found."""
     enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield

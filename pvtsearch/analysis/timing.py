@@ -80,6 +80,15 @@ class Plan:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be a number of at least 0, got {getattr(self, name)!r}")
 
+    @classmethod
+    def within(cls, seconds: float) -> Plan:
+        """At most so many for each network, and half as many to warm up."""
+        return cls(
+            max_seconds=seconds,
+            min_seconds=min(cls.min_seconds, seconds),
+            warm_up_seconds=min(cls.warm_up_seconds, seconds / 2),
+        )
+
 
 class Sample(NamedTuple):
     """One duration; on a device that computes while the host goes on, the host's beside it."""

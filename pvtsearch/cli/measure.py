@@ -62,7 +62,7 @@ def measure(
             memory_format=memory_format,
             attention=attention,
             optimizer=optimizer,
-            plan=Plan(max_seconds=seconds, min_seconds=min(Plan.min_seconds, seconds)),
+            plan=Plan.within(seconds),
             advance=advance,
         )
     table = add_measurements(found, out)
