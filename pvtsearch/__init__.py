@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pvtsearch.analysis.calibration import read_calibration
     from pvtsearch.analysis.formula import formula
     from pvtsearch.analysis.profile import Profile, profile
     from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig, SpatialReduction, StageConfig
@@ -48,6 +49,7 @@ _HOMES = {
     "measure": "measurement",
     "official_state_dict": "models.weights",
     "profile": "analysis.profile",
+    "read_calibration": "analysis.calibration",
     "run_search": "search.run",
     "verify": "verification",
 }
@@ -74,6 +76,7 @@ __all__ = [
     "measure",
     "official_state_dict",
     "profile",
+    "read_calibration",
     "run_search",
     "verify",
 ]

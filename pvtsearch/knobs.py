@@ -16,7 +16,7 @@ from pvtsearch.errors import ConfigError, SpaceError
 
 Trend: TypeAlias = Literal["nondecreasing", "nonincreasing", "increasing", "decreasing"]
 RuledKnob: TypeAlias = Literal["patch_size", "embed_dim", "depth", "num_heads", "head_dim", "mlp_ratio", "sr_ratio"]
-StageMetric: TypeAlias = Literal["params", "macs"]
+StageMetric: TypeAlias = Literal["params", "macs", "latency"]
 Rows: TypeAlias = NDArray[np.int64]
 
 _TREND_HOLDS: dict[Trend, Callable[[Any, Any], bool]] = {

@@ -68,6 +68,30 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Finalist:
+    """A network of the front (by position, from 0) whose latency was measured, beside what was predicted."""
+
+    position: int
+    predicted_ns: int
+    measured_ns: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What predicted latencies are worth: where they come from and how far they were off where that was measured.
+
+    circumstances: device, dtype, batch size and how networks are run. errors: on networks held out, by name.
+    measured_ns: of published networks.
+    """
+
+    calibration: str
+    digest: str
+    circumstances: Mapping[str, Any]
+    errors: Mapping[str, float]
+    measured_ns: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """A finished search: everything its files and its report are made of.
 
@@ -75,6 +99,7 @@ class SearchResult:
     peak memory was computed for (batch size, dtype, attention), where it was.
     `sampler`, `seed` and, where the exact front is known, `quality` are of a search by trials, `certificate` of an
     exact one.
+    `prediction` is there where latency is limited or an objective, `finalists` where some were measured.
     `circumstances` holds what describes the run and enters no computation (command, versions, dropped points …).
     """
 
@@ -94,3 +119,5 @@ class SearchResult:
     memory: Mapping[str, Any] | None = None
     certificate: Certificate | None = None
     quality: Quality | None = None
+    prediction: Prediction | None = None
+    finalists: tuple[Finalist, ...] = ()

@@ -12,7 +12,7 @@ from small_spaces import every_config, image_sizes, memory_settings, spaces, tas
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.analysis.closed_form import pvt_cost
-from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with, every_metric
+from pvtsearch.analysis.metrics import Costing, analytic_cost, costing_with, every_metric
 from pvtsearch.analysis.parts import Parts
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.table import as_dict, move_costs
@@ -148,12 +148,12 @@ def test_memory_limits_a_large_space(attention: Literal["fused", "explicit"]) ->
     space, size, setting = load_space("pvt_v1"), (224, 224), MemorySetting(batch_size=16, attention=attention)
     match = ("params", "macs", "inference_memory")
     budget = baseline_budget(load_config("resnet50"), size, match=match, setting=setting)
-    decoder = Decoder(Problem(space, size, budget=budget, costing=costing_with(METRICS, setting)))
+    decoder = Decoder(Problem(space, size, budget=budget, costing=every_metric("classification", setting)))
     rng = np.random.default_rng(0)
     reached = 0.0
     for _ in range(50):
         decoded = decoder.decode({name: int(rng.integers(n)) for name, n in decoder.sizes.items()})
-        assert decoded.cost == analytic_cost(decoded.config, size, costing=costing_with(METRICS, setting))
+        assert decoded.cost == analytic_cost(decoded.config, size, costing=every_metric("classification", setting))
         assert budget.admits(decoded.cost)
         reached = max(reached, decoded.cost["inference_peak_bytes"] / budget.limits["inference_peak_bytes"])
     assert reached > 0.9
@@ -202,7 +202,7 @@ def test_a_rest_of_fewer_parameters_and_a_higher_peak_is_kept() -> None:
         attention=(SpatialReduction(1), SpatialReduction(2)),
     )  # fmt: skip
     space = SearchSpace((knobs, knobs), {"pool": ("mean",)}, image_size=32, name="reductions")
-    costing = costing_with(METRICS, MemorySetting(attention="explicit"))
+    costing = every_metric("classification", MemorySetting(attention="explicit"))
     problem = Problem(space, (32, 32), budget=Budget({"inference_peak_bytes": 10**9}), costing=costing)
     (branch,) = problem.branches(space.templates[0], 0, problem.start())
     front = Completions(problem).front(space.templates[0], 1, branch.leaving)
@@ -274,7 +274,7 @@ def test_what_has_no_number_cannot_be_limited() -> None:
     with pytest.raises(BudgetError, match="inference_peak_bytes is limited but not"):
         Problem(space, (64, 64), budget=budget)
     with pytest.raises(InputError, match=r"inference_memory is known for .* only, got the task retinanet"):
-        Problem(space, (64, 64), "retinanet", budget, costing=costing_with(METRICS, MemorySetting()))
+        Problem(space, (64, 64), "retinanet", budget, costing=every_metric("classification", MemorySetting()))
     with pytest.raises(InputError, match=r"inference_memory is known for .* only, got the task mask_rcnn"):
         baseline_budget(load_config("resnet50"), (64, 64), task="mask_rcnn", match=["inference_memory"])
 
@@ -282,7 +282,7 @@ def test_what_has_no_number_cannot_be_limited() -> None:
 def test_costs_beyond_64_bits_are_refused() -> None:
     """An image or a batch so large that integers would overflow is an error, never a wrong number."""
     space = load_space("pvt_v1")
-    crowd = costing_with(METRICS, MemorySetting(batch_size=10**9))
+    crowd = every_metric("classification", MemorySetting(batch_size=10**9))
     with pytest.raises(InputError, match="64-bit"):
         Decoder(Problem(space, (4096, 4096), budget=Budget({"macs": 10**18}), costing=crowd)).templates  # noqa: B018
     with pytest.raises(InputError, match="64-bit"):

@@ -13,12 +13,13 @@ from pvtsearch.analysis.peak import inference_peak_bytes, training_peak_bytes
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.spans import Tape
 from pvtsearch.analysis.stage_memory import inference_head, inference_stage, training_head, training_stage
-from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, Task
+from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, Task
 from pvtsearch.errors import BudgetError, InputError
 from pvtsearch.geometry import Number
 from pvtsearch.records import Direction
 
 if TYPE_CHECKING:
+    from pvtsearch.analysis.calibration import Calibration
     from pvtsearch.analysis.parts import Algebra
 
 
@@ -61,7 +62,19 @@ class PeakMetric:
         raise InputError(f"{self.asked_as} is known for {' and '.join(self.tasks)} only, got the task {task}")
 
 
-Metric: TypeAlias = SumMetric | PeakMetric
+@dataclass(frozen=True)
+class PredictedMetric:
+    """A latency that stages and head add up to, predicted by what was measured on a device: a `Calibration`."""
+
+    name: str
+    asked_as: str
+    label: str
+    unit: str
+    direction: Direction = "minimize"
+    combine: Literal["sum"] = "sum"
+
+
+Metric: TypeAlias = SumMetric | PeakMetric | PredictedMetric
 
 METRICS: dict[str, Metric] = {
     "params": SumMetric("params", "params", "params", "", lambda cost: cost.params),
@@ -74,6 +87,7 @@ METRICS: dict[str, Metric] = {
         "training_peak_bytes", "training_memory", "training memory", "for the whole batch", "round_trip",
         training_peak_bytes, training_stage, training_head, ("classification",),
     ),
+    "latency_ns": PredictedMetric("latency_ns", "latency", "predicted latency", "for the whole batch"),
 }  # fmt: skip
 
 OF_TRAINING = ("autocast", "optimizer")  # of a MemorySetting, what means nothing to a forward pass
@@ -87,16 +101,26 @@ ASKED_AS: dict[str, str] = {metric.asked_as: name for name, metric in METRICS.it
 class Costing:
     """Which metrics are computed of every network, in this order, and the circumstances that memory is computed for.
 
-    Raises `BudgetError` for an unknown metric.
+    calibration: what latency is predicted from. Raises `BudgetError` for an unknown metric, and for latency without it.
     """
 
     metrics: tuple[str, ...] = tuple(SUMS)
     setting: MemorySetting = field(default_factory=MemorySetting)
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         for name in self.metrics:
             if name not in METRICS:
                 raise BudgetError(f"no metric is called {name}, known are {', '.join(METRICS)}")
+        if "latency_ns" in self.metrics and self.calibration is None:
+            raise BudgetError("latency is predicted from a calibration, and none is given: see 'pvtsearch calibrate'")
+
+    @property
+    def predicted(self) -> Calibration:
+        """What latency is predicted from; only where it is among the metrics."""
+        if self.calibration is None:
+            raise TypeError("no metric of this costing is predicted")
+        return self.calibration
 
     @property
     def entries(self) -> tuple[Metric, ...]:
@@ -130,24 +154,34 @@ class Costing:
         for metric in self.peaks:
             metric.known_task(task)
 
+    def check_latency(self, image_size: ImageSize, task: Task) -> None:
+        """Raise `InputError` where latency is among the metrics and its calibration is of another input or task."""
+        if "latency_ns" in self.metrics:
+            self.predicted.check_input(image_size, task)
 
-def costing_with(names: Iterable[str], setting: MemorySetting) -> Costing:
-    """Every metric that sums, and of the others those named; in the order of `METRICS`."""
+
+def costing_with(names: Iterable[str], setting: MemorySetting, calibration: Calibration | None = None) -> Costing:
+    """Every metric in closed form that sums, and of the others those named; in the order of `METRICS`."""
     wanted = {*SUMS, *names}
-    return Costing(tuple(name for name in dict.fromkeys((*METRICS, *wanted)) if name in wanted), setting)
+    metrics = tuple(name for name in dict.fromkeys((*METRICS, *wanted)) if name in wanted)
+    return Costing(metrics, setting, calibration)
 
 
 def every_metric(task: Task, setting: MemorySetting) -> Costing:
     """All metrics that have a closed form for task."""
-    known = [metric.name for metric in METRICS.values() if isinstance(metric, SumMetric) or task in metric.tasks]
-    return costing_with(known, setting)
+    peaks = (metric for metric in METRICS.values() if isinstance(metric, PeakMetric))
+    return costing_with([metric.name for metric in peaks if task in metric.tasks], setting)
 
 
 def analytic_cost(
     config: ModelConfig, image_size: ImageSize, task: Task = "classification", costing: Costing | None = None
 ) -> dict[str, int]:
-    """The metrics of costing (by default all that sum) of a network at an input of (height, width), by name."""
+    """The metrics of costing (by default all in closed form that sum) of a network at an input of (height, width).
+
+    Raises `BudgetError` for the latency of a network that is no PVT: that is measured, never predicted.
+    """
     costing = costing or Costing()
+    costing.check_latency(image_size, task)
     layers = network_cost(config, image_size, task).total
     return {metric.name: _of_network(metric, config, layers, image_size, task, costing) for metric in costing.entries}
 
@@ -160,5 +194,9 @@ def _of_network(
             return int(metric.of_layers(layers))
         case PeakMetric():
             return metric.of_network(config, image_size, metric.known_task(task), costing.setting)
+        case PredictedMetric():
+            if not isinstance(config, PVTConfig):
+                raise BudgetError(f"{config.name}: latency is predicted for PVT only")
+            return costing.predicted.model.network_ns(config)
         case _:
             assert_never(metric)

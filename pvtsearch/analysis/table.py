@@ -10,7 +10,7 @@ import numpy as np
 from pvtsearch.analysis.closed_form import head_cost, stage_cost
 from pvtsearch.analysis.dense import level_cost
 from pvtsearch.analysis.layers import LayerCost
-from pvtsearch.analysis.metrics import Costing, PeakMetric, SumMetric
+from pvtsearch.analysis.metrics import Costing, PeakMetric, PredictedMetric, SumMetric
 from pvtsearch.analysis.parts import Parts, to_columns
 from pvtsearch.analysis.shapes import StageShape, reduction_of, shape_from
 from pvtsearch.analysis.spans import Tape
@@ -108,6 +108,8 @@ def _stage(
                     params=layers.params, entering=entering.grid, task=task, setting=costing.setting,
                 )  # fmt: skip
                 yield from to_columns(stretch, metric.combine)
+            case PredictedMetric():
+                yield costing.predicted.model.stage_ns(template, index, shape, **where)
             case _:
                 assert_never(metric)
 
@@ -132,6 +134,8 @@ def _head(
                         template, params=layers.params, channels=widths, grid=grid, task=task, setting=costing.setting
                     )
                 yield from to_columns(stretch, metric.combine)
+            case PredictedMetric():
+                yield costing.predicted.model.head_ns(template, widths) if last else 0
             case _:
                 assert_never(metric)
 

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from pvtsearch.cli import export, formula, listing, measure, paper, profile, search, space, sweep, verify
+from pvtsearch.cli import calibrate, export, formula, listing, measure, paper, profile, search, space, sweep, verify
 from pvtsearch.errors import Failure, InputError
 
 INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
@@ -23,6 +23,7 @@ app.command("formula")(formula.formula)
 app.command("search")(search.search)
 app.command("space")(space.space)
 app.command("sweep")(sweep.sweep)
+app.command("calibrate")(calibrate.calibrate)
 app.command("verify")(verify.verify)
 app.command("measure")(measure.measure)
 app.command("paper")(paper.paper)

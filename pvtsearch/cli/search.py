@@ -5,26 +5,32 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
+from pvtsearch.analysis.setting import Autocast, Backend, Dtype, Execution, MemorySetting, Optimizer
 from pvtsearch.cli import values
 from pvtsearch.cli.progress import progress
-from pvtsearch.config import AttentionKernel, ImageSize, Task
+from pvtsearch.config import AttentionKernel, ImageSize, NetworkTask, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import BudgetError, InputError, StudyError
 from pvtsearch.reading import hide_password
 from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
+    from pvtsearch.analysis.calibration import Calibration
+    from pvtsearch.analysis.timing import TimingSetting
     from pvtsearch.records import SearchResult
     from pvtsearch.search.question import Question
     from pvtsearch.search.study import StoredStudy, StudyPlan
+    from pvtsearch.space import SearchSpace
+
+FINALISTS = 12
 
 Method = Literal["exact", "optuna"]
 Sampler = Literal["structured", "nsga2", "nsga3", "tpe", "random"]
@@ -42,16 +48,27 @@ def search(
     max_training_memory: Annotated[
         str | None, typer.Option(help="Limit on peak memory of a training step, such as 16GiB.")
     ] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(help="Limit on predicted latency, such as 5ms; needs a calibration.")
+    ] = None,
     task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images that memory is computed for; by default 1.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images of memory and latency; by default 1.")] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Type of weights and activations, by default float32.")] = None,
+    device: Annotated[str | None, typer.Option(help="Of latency: cpu or cuda; by default cpu.")] = None,
+    execution: Annotated[Execution | None, typer.Option(help="Of latency; by default eager.")] = None,
+    calibrations: Annotated[
+        Path | None, typer.Option(help="Folder or file of calibrations; by default reports/devices.")
+    ] = None,
+    measure: Annotated[
+        int | None, typer.Option(help="Networks of the front to measure, where latency is asked for.", min=0)
+    ] = None,
     attention: Annotated[AttentionKernel | None, typer.Option(help="How it is computed; by default fused.")] = None,
     autocast: Annotated[Autocast | None, typer.Option(help="Of a training step; by default none.")] = None,
     optimizer: Annotated[Optimizer | None, typer.Option(help="Of a training step; by default adamw.")] = None,
     memory_backend: Annotated[Backend | None, typer.Option(help="Whose kernels; by default cpu.")] = None,
     objectives: Annotated[
-        str, typer.Option(help="What to optimise: prior, macs, params, inference_memory, training_memory.")
+        str, typer.Option(help="What to optimise: prior, macs, params, inference_memory, training_memory, latency.")
     ] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
     method: Annotated[
@@ -68,6 +85,7 @@ def search(
     out: Annotated[Path | None, typer.Option(help="Folder for the results; by default runs/SPACE.")] = None,
 ) -> None:
     """Pareto-best configurations within the budget: proven where that is possible, else by trials, none outside it."""
+    from pvtsearch.analysis.timing import TimingSetting
     from pvtsearch.report.files import write_outputs
     from pvtsearch.search.question import make_question
     from pvtsearch.serialize_space import load_space
@@ -84,6 +102,13 @@ def search(
     }
     circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     setting = MemorySetting(**circumstances)
+    wants_latency = asks_for_latency(max_latency, match, objectives)
+    of_latency = {"--device": device, "--execution": execution, "--calibrations": calibrations, "--measure": measure}
+    check_latency_options(wants_latency, of_latency)
+    timing = TimingSetting(
+        device=device or "cpu", dtype=setting.dtype, batch_size=setting.batch_size, execution=execution or "eager"
+    )
+    calibration = calibration_of(calibrations, timing, loaded, size, task) if wants_latency else None
     question = make_question(
         loaded,
         budget=the_budget(
@@ -92,6 +117,8 @@ def search(
             size,
             task,
             setting,
+            calibration,
+            max_latency=max_latency,
             max_gmacs=max_gmacs,
             max_params=max_params,
             max_memory=max_memory,
@@ -101,14 +128,16 @@ def search(
         image_size=size,
         task=task,
         setting=setting,
+        calibration=calibration,
         extrapolate=extrapolate,
     )
     check_circumstances(circumstances, question)
+    count = FINALISTS if measure is None else measure
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
         case "exact":
-            result = proven(question, epsilon)
+            result = with_finalists(proven(question, epsilon), calibration, count)
             with claimed(folder):
                 write_outputs(result, folder)
         case "optuna":
@@ -123,13 +152,16 @@ def search(
             with claimed(folder):
                 storage_here = shared or sqlite_storage(folder / "study.db")
                 result = tried(plan, open_study(storage_here, study or DEFAULT_STUDY, plan))
+                result = with_finalists(result, calibration, count)
                 write_outputs(result, folder)
     print(summary(result, folder))
 
 
 def check_circumstances(given: Iterable[str], question: Question) -> None:
     """Raise `InputError` for an option that says what memory is computed for, where no such memory is asked for."""
-    needless = [name for name in given if name not in question.problem.costing.circumstances]
+    costing = question.problem.costing
+    shared = ("batch_size", "dtype") if "latency_ns" in costing.metrics else ()
+    needless = [name for name in given if name not in (*costing.circumstances, *shared)]
     if needless:
         option = "--memory-backend" if needless[0] == "backend" else f"--{needless[0].replace('_', '-')}"
         kind = "training memory" if question.problem.costing.peaks else "memory"
@@ -137,6 +169,46 @@ def check_circumstances(given: Iterable[str], question: Question) -> None:
             f"{option} is a circumstance of {kind}, which is not asked for: give --max-memory or "
             "--max-training-memory, or inference_memory or training_memory in --match or --objectives"
         )
+
+
+def asks_for_latency(max_latency: str | None, match: str | None, objectives: str) -> bool:
+    """Whether latency is limited or an objective."""
+    return max_latency is not None or "latency" in (*values.names(match or ""), *values.names(objectives))
+
+
+def check_latency_options(wants_latency: bool, given: Mapping[str, object]) -> None:
+    """Raise `InputError` for an option of latency where none is asked for."""
+    needless = [name for name, value in given.items() if value is not None]
+    if needless and not wants_latency:
+        raise InputError(
+            f"{needless[0]} is of latency, which is not asked for: give --max-latency, or latency in --match or "
+            "--objectives"
+        )
+
+
+def calibration_of(
+    given: Path | None, setting: TimingSetting, space: SearchSpace, size: ImageSize, task: Task
+) -> Calibration:
+    """The calibration that fits. Raises `InputError` that names the command to make it."""
+    from pvtsearch.analysis.calibration_files import calibrations_folder, find_calibration
+
+    return find_calibration(calibrations_folder(given), setting, space, size, task)
+
+
+def with_finalists(result: SearchResult, calibration: Calibration | None, count: int) -> SearchResult:
+    """The result with some networks of its front measured, where latency is asked for and this is the device."""
+    if calibration is None or count == 0:
+        return result
+    from pvtsearch.calibrate.campaign import plan_for
+    from pvtsearch.calibrate.finalists import measured_finalists
+    from pvtsearch.calibrate.laboratory import laboratory, missing_device
+
+    reason = missing_device(calibration)
+    if reason:
+        return replace(result, circumstances={**result.circumstances, "not_measured": reason})
+    task: NetworkTask = "backbone" if calibration.task == "backbone" else "classification"
+    bench = laboratory(calibration.setting, calibration.image_size, task, plan_for(3.0))
+    return replace(result, finalists=measured_finalists(result, calibration, bench, count))
 
 
 def chosen_method(method: Method | None, question: Question, given: Sequence[str], epsilon: str | None) -> Method:
@@ -188,7 +260,9 @@ def the_budget(
     size: ImageSize,
     task: Task,
     setting: MemorySetting,
+    calibration: Calibration | None = None,
     *,
+    max_latency: str | None = None,
     max_gmacs: str | None,
     max_params: str | None,
     max_memory: str | None = None,
@@ -206,17 +280,21 @@ def the_budget(
         limits["inference_peak_bytes"] = values.number("--max-memory", max_memory, values.BYTE_UNITS)
     if max_training_memory is not None:
         limits["training_peak_bytes"] = values.number("--max-training-memory", max_training_memory, values.BYTE_UNITS)
+    if max_latency is not None:
+        limits["latency_ns"] = values.number("--max-latency", max_latency, values.TIME_UNITS)
     if budget is None and not limits:
         raise BudgetError(
-            "a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs, --max-params, --max-memory "
-            "or --max-training-memory"
+            "a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs, --max-params, --max-memory, "
+            "--max-training-memory or --max-latency"
         )
     if budget is None and match is not None:
         raise BudgetError("--match names metrics of --budget, which is not given: give --budget CONFIG")
     base = Budget({}, "")
     if budget is not None:
         metrics = DEFAULT_MATCH if match is None else values.names(match)
-        base = baseline_budget(load_config(budget), size, task=task, match=metrics, setting=setting)
+        base = baseline_budget(
+            load_config(budget), size, task=task, match=metrics, setting=setting, calibration=calibration
+        )
     return base.tightened(limits, "limits given by hand") if limits else base
 
 
@@ -242,12 +320,10 @@ def claimed(folder: Path) -> Iterator[None]:
 
 def summary(result: SearchResult, folder: Path) -> str:
     """What a person wants to know first, in a few lines."""
-    from pvtsearch.report.rows import cards, quantities
-    from pvtsearch.report.wording import card_in_words, certificate_in_words, headline, quality_in_words
+    from pvtsearch.report.rows import cards, claims, quantities
+    from pvtsearch.report.wording import card_in_words, headline
 
-    text = headline(result, [quantity.name for quantity in quantities(result)])
-    for claim in (certificate_in_words(result), quality_in_words(result)):
-        text += f"\n{claim}" if claim else ""
+    text = "\n".join((headline(result, [quantity.name for quantity in quantities(result)]), *claims(result)))
     if result.circumstances.get("exhausted"):
         text += f"\nOnly {len(result.records):,} distinct configurations are within the limits: all were evaluated."
     for card in cards(result):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pvtsearch.analysis.setting import Dtype, Execution
 from pvtsearch.cli import tables, values
-from pvtsearch.cli.search import the_budget
+from pvtsearch.cli.search import asks_for_latency, calibration_of, check_latency_options, the_budget
 
 if TYPE_CHECKING:
     from pvtsearch.search.counting import Inventory
@@ -24,6 +26,16 @@ def space(
     ] = None,
     max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(help="Limit on predicted latency, such as 5ms; needs a calibration.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Of latency: cpu or cuda; by default cpu.")] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="Of latency; by default float32.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images, of latency; by default 1.", min=1)] = None,
+    execution: Annotated[Execution | None, typer.Option(help="Of latency; by default eager.")] = None,
+    calibrations: Annotated[
+        Path | None, typer.Option(help="Folder or file of calibrations; by default reports/devices.")
+    ] = None,
     task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
     format: Annotated[
@@ -33,6 +45,7 @@ def space(
     """How many configurations a space has, how many are within a budget, and what these cost: exact, by counting."""
     from pvtsearch.analysis.metrics import costing_with
     from pvtsearch.analysis.setting import MemorySetting
+    from pvtsearch.analysis.timing import TimingSetting
     from pvtsearch.search.counting import take_stock
     from pvtsearch.search.draws import estimate_feasible
     from pvtsearch.search.halves import TooManyRows
@@ -42,8 +55,19 @@ def space(
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
     setting = MemorySetting()
-    limits = the_budget(budget, match, size, task, setting, max_gmacs=max_gmacs, max_params=max_params)
-    problem = Problem(loaded, size, task, limits, costing=costing_with(limits.limits, setting))
+    wants_latency = asks_for_latency(max_latency, match, "")
+    of_latency = {"--device": device, "--dtype": dtype, "--batch-size": batch_size, "--execution": execution,
+                  "--calibrations": calibrations}  # fmt: skip
+    check_latency_options(wants_latency, of_latency)
+    timing = TimingSetting(
+        device=device or "cpu", dtype=dtype or "float32", batch_size=batch_size or 1, execution=execution or "eager"
+    )
+    calibration = calibration_of(calibrations, timing, loaded, size, task) if wants_latency else None
+    limits = the_budget(
+        budget, match, size, task, setting, calibration,
+        max_latency=max_latency, max_gmacs=max_gmacs, max_params=max_params,
+    )  # fmt: skip
+    problem = Problem(loaded, size, task, limits, costing=costing_with(limits.limits, setting, calibration))
     found: Inventory | Estimate
     try:
         found = take_stock(problem)

@@ -19,6 +19,7 @@ BYTE_UNITS = {
     **{f"{prefix}B": 10 ** (3 * power) for power, prefix in enumerate(("", "k", "M", "G", "T"))},
     **{f"{prefix}iB": 2 ** (10 * power) for power, prefix in enumerate(("K", "M", "G", "T"), start=1)},
 }
+TIME_UNITS = {"": 10**6, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # to nanoseconds, milliseconds without a unit
 MAX_SIDE = 10**6
 
 _NUMBER = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-z]*)")

@@ -27,7 +27,9 @@ def write_outputs(result: SearchResult, folder: Path) -> None:
     for stale in set((folder / "front").glob("*.yaml")) - yamls.keys():
         stale.unlink()
     ties = {"ties": result.certificate.ties} if result.certificate and result.certificate.ties else {}
-    write_whole(folder / "front.csv", _csv(result.front, {"name": names}, ties))
+    measured = {each.position: each.measured_ns for each in result.finalists}
+    latencies = {"measured_latency_ns": [str(measured.get(row, "")) for row in range(len(names))]} if measured else {}
+    write_whole(folder / "front.csv", _csv(result.front, {"name": names}, latencies | ties))
     write_whole(folder / "trials.csv", _csv(result.records, {}, {}))
     write_report(result, folder / "report.html")
     write_whole(folder / "summary.json", json.dumps(summary(result), indent=2) + "\n")
@@ -50,6 +52,7 @@ def summary(result: SearchResult) -> dict[str, Any]:
         "objectives": [{"name": o.name, "direction": o.direction} for o in result.objectives],
         "extrapolated": result.extrapolated,
         **_proven(result),
+        **_latency(result),
         "front_size": len(result.front),
         "cards": [asdict(card) for card in cards(result)],
         **facts,
@@ -67,6 +70,21 @@ def _proven(result: SearchResult) -> dict[str, Any]:
         "epsilon": result.certificate.epsilon,
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _latency(result: SearchResult) -> dict[str, Any]:
+    """What predicted latencies are worth, and what finalists took; nothing where none is predicted."""
+    if result.prediction is None:
+        return {}
+    limit = result.budget.limits.get("latency_ns")
+    finalists = [{"name": result.front[each.position].config.name, "predicted_ns": each.predicted_ns,
+                  "measured_ns": each.measured_ns} for each in result.finalists]  # fmt: skip
+    held = sum(limit is not None and each.measured_ns <= limit for each in result.finalists)
+    return {
+        "latency": {"is": "predicted", **asdict(result.prediction)},
+        **({"finalists": finalists} if finalists else {}),
+        **({"finalists_within_limit": held} if finalists and limit is not None else {}),
+    }
 
 
 def _quality(quality: Quality) -> dict[str, Any]:

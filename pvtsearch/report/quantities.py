@@ -12,7 +12,7 @@ LABELS = {
     "inference_peak_bytes": "Peak memory, inference",
     "training_peak_bytes": "Peak memory, training",
     "latency_ms": "Latency (ms)",
-    "latency_ns": "Latency (ns)",
+    "latency_ns": "Predicted latency",
 }
 UNITS = {
     "params": "parameters",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pvtsearch.accuracy.signals import SIGNALS
+from pvtsearch.analysis.calibration import Calibration, read_calibration
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
@@ -39,13 +40,24 @@ def recheck(folder: Path) -> Recheck:
         budget, expected = Budget(summary["budget"]["limits"]), summary["front_size"]
         names = [row["name"] for row in rows]
         costed = [name for name in METRICS if rows and name in rows[0]]
-        costing = costing_with(costed, MemorySetting(**summary.get("memory", {})))
+        calibration = _calibration(summary["latency"]) if "latency" in summary else None
+        costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"--front {folder}: must be the folder of a search: {error}") from error
     found = [difference for row in rows for difference in _differences(folder, row, size, task, budget, costing)]
     if len(set(names)) != expected:
         found.append(f"front.csv has {len(set(names)):,} networks, summary.json {expected:,}")
     return Recheck(len(rows), tuple(found))
+
+
+def _calibration(latency: Mapping[str, Any]) -> Calibration:
+    """What the search predicted latency from. Raises `InputError` where the file is gone or has other numbers."""
+    found = read_calibration(Path(latency["calibration"]))
+    if found.digest != latency["digest"]:
+        raise InputError(f"{latency['calibration']}: has other measurements than when the search read it: search again")
+    return found
 
 
 def _differences(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from pvtsearch.accuracy.cards import Card
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
+from pvtsearch.analysis.metrics import METRICS, Costing, PeakMetric, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig
 from pvtsearch.cost import Budget
@@ -21,7 +21,9 @@ from pvtsearch.report.wording import (
     FactRow,
     certificate_in_words,
     fact_rows,
+    finalists_in_words,
     headline,
+    prediction_in_words,
     quality_in_words,
     reference_in_words,
 )
@@ -44,13 +46,14 @@ class StageRow:
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """One evaluated network; `shares` are its costs over the budget's limits."""
+    """One evaluated network; `shares` are its costs over the budget's limits, `measured_ns` its latency if measured."""
 
     name: str
     trial: int
     values: Mapping[str, float]
     shares: Mapping[str, float]
     stages: tuple[StageRow, ...]
+    measured_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def report_rows(result: SearchResult) -> ReportRows:
     shown = quantities(result)
     return ReportRows(
         headline=headline(result, [quantity.name for quantity in shown]),
-        claims=tuple(claim for claim in (certificate_in_words(result), quality_in_words(result)) if claim),
+        claims=claims(result),
         reference=reference_in_words(result),
         quantities=shown,
         objectives={objective.name: objective.direction for objective in result.objectives},
@@ -118,6 +121,17 @@ def report_rows(result: SearchResult) -> ReportRows:
         cards=cards(result),
         facts=fact_rows(result),
     )
+
+
+def claims(result: SearchResult) -> tuple[str, ...]:
+    """What is proven, how near trials came to it, and what predicted latencies are worth; each in sentences."""
+    said = (
+        certificate_in_words(result),
+        quality_in_words(result),
+        prediction_in_words(result.prediction),
+        finalists_in_words(result),
+    )
+    return tuple(claim for claim in said if claim)
 
 
 def signals(result: SearchResult) -> tuple[str, ...]:
@@ -152,7 +166,9 @@ def front_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
     """The front in its own order, named by position."""
     digits = max(3, len(str(len(result.front))))
     names = (f"front_{position:0{digits}}" for position in range(1, len(result.front) + 1))
-    return _network_rows(result, zip(names, result.front, strict=True))
+    measured = {each.position: each.measured_ns for each in result.finalists}
+    rows = _network_rows(result, zip(names, result.front, strict=True))
+    return tuple(replace(row, measured_ns=measured.get(position)) for position, row in enumerate(rows))
 
 
 def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
@@ -218,12 +234,14 @@ def _landmark_values(config: ModelConfig, result: SearchResult) -> dict[str, flo
     if result.memory is None:
         costing = Costing()
     else:
-        shown = [quantity.name for quantity in quantities(result) if quantity.name in METRICS]
+        shown = [quantity.name for quantity in quantities(result) if isinstance(METRICS.get(quantity.name), PeakMetric)]
         costing = costing_with(shown, MemorySetting(**result.memory))
     try:
         values: dict[str, float] = dict(analytic_cost(config, result.image_size, result.task, costing))
     except ConfigError:  # the input is too small for this network, or it has too few stages for the task
         return None
+    if result.prediction and config.name in result.prediction.measured_ns:
+        values["latency_ns"] = result.prediction.measured_ns[config.name]
     if isinstance(config, PVTConfig):
         values |= {name: SIGNALS[name].score(config) for name in signals(result)}
     return values

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pvtsearch.analysis.calibration import Calibration
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
@@ -36,6 +37,7 @@ def exact_front(
     autocast: Autocast = "none",
     optimizer: Optimizer = "adamw",
     memory_backend: Backend = "cpu",
+    calibration: Calibration | None = None,
     extrapolate: bool = False,
     epsilon: float | str | None = None,
 ) -> SearchResult:
@@ -62,6 +64,7 @@ def exact_front(
             optimizer=optimizer,
             backend=memory_backend,
         ),
+        calibration=calibration,
         extrapolate=extrapolate,
     )
     return answer(question, None if epsilon is None else str(epsilon), {})

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from pvtsearch.accuracy.envelope import envelope
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.metrics import ASKED_AS, METRICS, analytic_cost, costing_with
+from pvtsearch.analysis.calibration import Calibration, in_words
+from pvtsearch.analysis.calibration_files import calibrate_command
+from pvtsearch.analysis.metrics import ASKED_AS, METRICS, PredictedMetric, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, ModelConfig, Task
 from pvtsearch.cost import Budget
@@ -27,21 +29,48 @@ def baseline_budget(
     task: Task = "classification",
     match: Sequence[str] = DEFAULT_MATCH,
     setting: MemorySetting | None = None,
+    calibration: Calibration | None = None,
 ) -> Budget:
-    """The cost of a network in the metrics of match, as limits. setting: what peak memory is computed for."""
+    """The cost of a network in the metrics of match, as limits. setting: what peak memory is computed for.
+
+    Its latency is not predicted: it is what the calibration measured.
+    """
     if not match:
         raise BudgetError(f"match needs at least one of {', '.join(ASKED_AS)}")
     for metric in match:
         if metric not in ASKED_AS:
             raise BudgetError(f"{metric}: no metric to match, {_suggest(metric, ASKED_AS)}")
     names = [ASKED_AS[metric] for metric in match]
-    costing = costing_with(names, setting or MemorySetting())
+    costing = costing_with([name for name in names if not _is_predicted(name)], setting or MemorySetting())
     cost = analytic_cost(config, image_size, task, costing)
+    cost |= {name: measured_latency(config, image_size, task, calibration) for name in names if _is_predicted(name)}
     circumstances = "".join(f", {name.replace('_', ' ')} {value}" for name, value in costing.circumstances.items())
+    if calibration is not None and any(map(_is_predicted, names)):
+        circumstances += f", latency measured on {calibration.device_name} ({in_words(calibration.setting)})"
     return Budget(
         {name: cost[name] for name in names},
         f"{config.name} at {image_size[0]}x{image_size[1]}, {task}{circumstances}",
     )
+
+
+def _is_predicted(name: str) -> bool:
+    return isinstance(METRICS[name], PredictedMetric)
+
+
+def measured_latency(config: ModelConfig, image_size: ImageSize, task: Task, calibration: Calibration | None) -> int:
+    """Nanoseconds of a network as a calibration measured them. Raises `BudgetError` where it did not."""
+    if calibration is None:
+        raise BudgetError("latency is known from a calibration, and none is given: see 'pvtsearch calibrate'")
+    calibration.check_input(image_size, task)
+    found = calibration.reference_ns(config)
+    if found is None:
+        command = calibrate_command(calibration.setting, calibration.space, image_size, task)
+        known = ", ".join(calibration.references_ns)
+        raise BudgetError(
+            f"{calibration.file}: {config.name} was not measured (measured are {known or 'none'}); measure it with: "
+            f"{command} --references {config.name}"
+        )
+    return found
 
 
 def objectives_of(names: Sequence[str]) -> tuple[Objective, ...]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtsearch.analysis.metrics import METRICS, SUMS, Costing
+from pvtsearch.analysis.metrics import ASKED_AS, METRICS, Costing
 from pvtsearch.analysis.parts import Algebra, Parts
 from pvtsearch.analysis.table import LARGEST_EXACT, head_costs, stage_costs
 from pvtsearch.config import ImageSize, PVTConfig, Task, check_pyramid, is_dense
@@ -40,11 +40,12 @@ class Branch(NamedTuple):
 
 def share_limit(rule: ShareRule, budget: Budget) -> StageLimit:
     """The interval a rule such as `stage 3: macs <= 0.7 budget` means under a budget."""
-    if rule.metric not in budget.limits:
+    metric = ASKED_AS[rule.metric]
+    if metric not in budget.limits:
         raise BudgetError(f"rule '{rule}' needs a limit on {rule.metric}: give --budget, or a limit by hand")
-    bound = rule.share * budget.limits[rule.metric]
+    bound = rule.share * budget.limits[metric]
     lower, upper = (bound, np.inf) if rule.bound == ">=" else (-np.inf, bound)
-    return StageLimit(rule.stage - 1, rule.metric, lower, upper)
+    return StageLimit(rule.stage - 1, metric, lower, upper)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Problem:
             if metric not in self.costing.metrics:
                 raise BudgetError(f"{metric} is limited but not among the metrics that the problem's costing computes")
         self.costing.check_task(self.task)
+        self.costing.check_latency(self.image_size, self.task)
 
     @property
     def algebra(self) -> Algebra:
@@ -137,6 +139,8 @@ class Problem:
         return inside
 
     def _column(self, index: int, quantity: str, rows: Rows, costs: Parts) -> NDArray[np.number]:
-        if quantity in SUMS:  # a peak is no stage's own: what is held before it counts
+        if (
+            quantity in METRICS and METRICS[quantity].combine == "sum"
+        ):  # a peak is no stage's own: what is held before it counts
             return costs[:, self.algebra.columns[self.costing.metrics.index(quantity)]][:, 0]
         return self.space.options[index].columns[quantity][rows]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pvtsearch.analysis.calibration import Calibration
 from pvtsearch.analysis.metrics import METRICS, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, Task, height_and_width
@@ -39,22 +40,26 @@ def make_question(
     extrapolate: bool,
     match: Sequence[str] = DEFAULT_MATCH,
     setting: MemorySetting | None = None,
+    calibration: Calibration | None = None,
 ) -> Question:
     """What is asked, with all checked that can be checked at once.
 
     match: metrics in which a budget's network is the limit. setting: what peak memory is computed for, where it is
-    limited or an objective. Raises `InputError` for input that cannot be.
+    limited or an objective. calibration: what latency is predicted from, there likewise. Raises `InputError` for input
+    that cannot be.
     """
     space = space if isinstance(space, SearchSpace) else load_space(space)
     size = height_and_width(space.image_size if image_size is None else image_size)
     setting = setting or MemorySetting()
     if not isinstance(budget, Budget):
         found = load_config(budget) if budget else None
-        budget = baseline_budget(found, size, task=task, match=match, setting=setting) if found else Budget({}, "none")
+        budget = Budget({}, "none")
+        if found:
+            budget = baseline_budget(found, size, task=task, match=match, setting=setting, calibration=calibration)
     goals = objectives_of(objectives)
     limits = prior_limits(space, budget, size, task) if "prior" in objectives and not extrapolate else ()
     metrics = (*budget.limits, *(goal.name for goal in goals if goal.name in METRICS))
-    problem = Problem(space, size, task, budget, limits, costing_with(metrics, setting))
+    problem = Problem(space, size, task, budget, limits, costing_with(metrics, setting, calibration))
     return Question(problem, goals, extrapolate and "prior" in objectives)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pvtsearch.accuracy.signals import SIGNALS
+from pvtsearch.analysis.metrics import Costing
 from pvtsearch.config import PVTConfig
-from pvtsearch.records import Certificate, Objective, SearchResult, TrialRecord
+from pvtsearch.records import Certificate, Objective, Prediction, SearchResult, TrialRecord
 from pvtsearch.search.problem import Problem
 from pvtsearch.search.question import Question
 
@@ -49,6 +50,21 @@ def make_result(
             "dropped": {law: count for law, count in size.dropped().items() if count},
         },
         certificate=certificate,
+        prediction=prediction_of(problem.costing),
+    )
+
+
+def prediction_of(costing: Costing) -> Prediction | None:
+    """What predicted latencies are worth, where a costing predicts any."""
+    if "latency_ns" not in costing.metrics:
+        return None
+    calibration = costing.predicted
+    return Prediction(
+        calibration=calibration.file,
+        digest=calibration.digest,
+        circumstances={"device_name": calibration.device_name, **asdict(calibration.setting)},
+        errors={} if calibration.errors is None else asdict(calibration.errors),
+        measured_ns=calibration.references_ns,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.storages import BaseStorage, InMemoryStorage
 
+from pvtsearch.analysis.calibration import Calibration
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
@@ -45,6 +46,7 @@ def run_search(
     autocast: Autocast = "none",
     optimizer: Optimizer = "adamw",
     memory_backend: Backend = "cpu",
+    calibration: Calibration | None = None,
     sampler: str = DEFAULT_SAMPLER,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
@@ -57,6 +59,7 @@ def run_search(
     space: a `SearchSpace`, or the name or path of one. budget: limits, or a network whose cost in the metrics of match
     is the limit. image_size: a side or (height, width), by default the space's. batch_size, dtype, attention,
     autocast, optimizer, memory_backend: what peak memory is computed for, where it is limited or an objective.
+    calibration: what latency is predicted from, where it is limited or an objective (`read_calibration`).
     extrapolate: use the prior outside its envelope. storage: Optuna's, by default in memory; the same storage and study
     name go on where they were left.
     Raises `InputError` for input that cannot be, `NothingFeasible` where no configuration is within the limits.
@@ -76,6 +79,7 @@ def run_search(
             optimizer=optimizer,
             backend=memory_backend,
         ),
+        calibration=calibration,
         sampler=sampler,
         trials=trials,
         seed=seed,
@@ -98,6 +102,7 @@ def plan_search(
     extrapolate: bool,
     match: Sequence[str] = DEFAULT_MATCH,
     setting: MemorySetting | None = None,
+    calibration: Calibration | None = None,
 ) -> StudyPlan:
     """What `run_search` runs, with everything checked that can be checked before the first trial."""
     question = make_question(
@@ -108,6 +113,7 @@ def plan_search(
         image_size=image_size,
         task=task,
         setting=setting,
+        calibration=calibration,
         extrapolate=extrapolate,
     )
     return plan_study(question, sampler=sampler, trials=trials, seed=seed)
@@ -161,6 +167,7 @@ def _scorer(goals: Sequence[Objective]) -> Callable[[Decoded], dict[str, float]]
 def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed: int) -> dict[str, Any]:
     """What makes two commands the same search, in plain values."""
     memory = {"memory": problem.costing.circumstances} if problem.costing.circumstances else {}
+    latency = {"calibration": problem.costing.predicted.digest} if "latency_ns" in problem.costing.metrics else {}
     return {
         "space": f"{problem.space.name} ({hashlib.sha256(repr(problem.space).encode()).hexdigest()[:12]})",
         "image size": list(problem.image_size),
@@ -169,6 +176,7 @@ def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed
         "objectives": [f"{goal.direction} {goal.name}" for goal in goals],
         "limits on stages": [[x.stage, x.quantity, repr(x.lower), repr(x.upper)] for x in problem.stage_limits],
         **memory,
+        **latency,
         "sampler": sampler,
         "seed": seed,
     }

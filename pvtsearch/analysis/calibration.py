@@ -1,0 +1,267 @@
+"""What a calibration measured on a device, as values: the model is made from them anew, the file holds no model.
+
+Every group of measurements was taken side by side with one and the same network, the anchor. A machine that was slower
+for a while was slower for both, so seconds count as ratios to the anchor, times its median over all groups.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pvtsearch.analysis.latency_model import NS, LatencyModel, Part, fit_model
+from pvtsearch.analysis.prediction_errors import PredictionErrors, prediction_errors
+from pvtsearch.analysis.timing import TimingSetting
+from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
+from pvtsearch.errors import InputError
+from pvtsearch.files import write_whole
+from pvtsearch.serialize import config_from_dict, config_to_dict, load_config
+from pvtsearch.space import NETWORK_KNOBS, SearchSpace
+
+SCHEMA_VERSION = 1
+LEAST_PARTS = 12  # fewer stages alone say too little of a space
+
+Role: TypeAlias = Literal["alone", "whole", "held_out", "reference"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured and what for: `reference` networks are limits and landmarks, `held_out` ones test the model."""
+
+    role: Role
+    config: ModelConfig
+    place: int | None = None
+
+    @property
+    def part(self) -> Part:
+        """As the model takes it; a reference may be a network that has no model."""
+        if not isinstance(self.config, PVTConfig):
+            raise TypeError(self.config.name)
+        return Part(self.config, self.place)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Median seconds of a subject, and of the anchor beside it."""
+
+    subject: Subject
+    seconds: float
+    anchor_seconds: float
+
+
+@dataclass(frozen=True)
+class DevicePeaks:
+    """What the device reached in one large matrix product and in one large copy."""
+
+    macs_per_second: float
+    bytes_per_second: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A network that the model has not seen."""
+
+    config: PVTConfig
+    predicted_ns: int
+    measured_ns: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All that was measured in one setting for the networks of a space, in the order of measuring.
+
+    circumstances: device name, versions and whatever else describes the machine, in plain values.
+    """
+
+    space: str
+    setting: TimingSetting
+    task: Task
+    image_size: ImageSize
+    circumstances: Mapping[str, Any]
+    design: Mapping[str, Any]
+    command: str
+    peaks: DevicePeaks | None = None
+    anchor: PVTConfig | None = None
+    measured: tuple[Measured, ...] = ()
+    file: str = ""
+
+    @cached_property
+    def anchor_seconds(self) -> float:
+        """The median of what the anchor took."""
+        return statistics.median(row.anchor_seconds for row in self.measured)
+
+    @property
+    def device_name(self) -> str:
+        """The device for people."""
+        return str(self.circumstances.get("device_name", self.setting.device))
+
+    def seconds(self, row: Measured) -> float:
+        """What a subject takes while the anchor takes its median."""
+        return row.seconds / row.anchor_seconds * self.anchor_seconds
+
+    def of_role(self, *roles: Role) -> list[Measured]:
+        """The rows of some roles."""
+        return [row for row in self.measured if row.subject.role in roles]
+
+    @cached_property
+    def model(self) -> LatencyModel:
+        """The model of stages alone and whole networks; held-out networks take no part.
+
+        Raises `InputError` where too few stages were measured.
+        """
+        rows = self.of_role("alone", "whole")
+        if len(self.of_role("alone")) < LEAST_PARTS:
+            raise InputError(
+                f"{self.file}: {len(self.of_role('alone'))} stages measured, a model needs {LEAST_PARTS}: "
+                f"run it to its end: {self.command}"
+            )
+        return fit_model(
+            [row.subject.part for row in rows],
+            [self.seconds(row) for row in rows],
+            image_size=self.image_size,
+            task=self.task,
+            batch_size=self.setting.batch_size,
+        )
+
+    @cached_property
+    def held_out(self) -> tuple[HeldOut, ...]:
+        """Networks that the model has not seen, as it predicts them and as they were measured."""
+        return tuple(
+            HeldOut(row.subject.part.config, self.model.network_ns(row.subject.part.config), self._ns(row))
+            for row in self.of_role("held_out")
+        )
+
+    @cached_property
+    def errors(self) -> PredictionErrors | None:
+        """How far the model is off on held-out networks; None where fewer than two were measured."""
+        if len(self.held_out) < 2:
+            return None
+        return prediction_errors([h.predicted_ns for h in self.held_out], [h.measured_ns for h in self.held_out])
+
+    @cached_property
+    def references_ns(self) -> dict[str, int]:
+        """Measured nanoseconds of published networks, by name."""
+        return {row.subject.config.name: self._ns(row) for row in self.of_role("reference")}
+
+    def reference_ns(self, config: ModelConfig) -> int | None:
+        """Measured nanoseconds of a network; None where it was not measured."""
+        return next((self._ns(row) for row in self.of_role("reference") if row.subject.config == config), None)
+
+    def _ns(self, row: Measured) -> int:
+        return round(NS * self.seconds(row))
+
+    @cached_property
+    def digest(self) -> str:
+        """A short name of what was measured: another one, other predictions."""
+        text = json.dumps(document(replace(self, command="", circumstances={})), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def check_input(self, image_size: ImageSize, task: Task) -> None:
+        """Raise `InputError` for another input or task than what was measured."""
+        if (image_size, task) != (self.image_size, self.task):
+            raise InputError(
+                f"{self.file}: latency was measured for {self.task} at {self.image_size[0]}x{self.image_size[1]}, "
+                f"asked for is {task} at {image_size[0]}x{image_size[1]}"
+            )
+
+    def covers(self, space: SearchSpace) -> bool:
+        """Whether all kinds of pieces that networks of a space have were measured."""
+        parts = [row.subject.part for row in self.of_role("alone")]
+        kinds = {(_network_parts(part.config), type(part.config.stages[part.place].attention))
+                 for part in parts if part.place is not None and part.place < len(part.config.stages)}  # fmt: skip
+        wanted = {type(attention) for knobs in space.stages for attention in knobs.attention}
+        return all((_network_parts(template), kind) in kinds for template in space.templates for kind in wanted)
+
+
+def in_words(setting: TimingSetting) -> str:
+    """Such as: cpu, float32, batch 8, eager."""
+    return f"{setting.device}, {setting.dtype}, batch {setting.batch_size}, {setting.execution}"
+
+
+def _network_parts(config: PVTConfig) -> tuple[Any, ...]:
+    return tuple(getattr(config, name) for name in NETWORK_KNOBS)
+
+
+def document(calibration: Calibration) -> dict[str, Any]:
+    """A calibration in plain values; what networks have in common is written once."""
+    templates: list[dict[str, Any]] = []
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "space": calibration.space,
+        "setting": asdict(calibration.setting),
+        "task": calibration.task,
+        "image_size": list(calibration.image_size),
+        "command": calibration.command,
+        "circumstances": dict(calibration.circumstances),
+        "design": dict(calibration.design),
+        "peaks": None if calibration.peaks is None else asdict(calibration.peaks),
+        "anchor": None if calibration.anchor is None else config_to_dict(calibration.anchor),
+        "measured": [_row_to_dict(row, templates) for row in calibration.measured],
+        "templates": templates,
+    }
+
+
+def _row_to_dict(row: Measured, templates: list[dict[str, Any]]) -> dict[str, Any]:
+    subject = row.subject
+    values: dict[str, Any] = {"role": subject.role}
+    if subject.role == "reference" or not isinstance(subject.config, PVTConfig):
+        values["name"] = subject.config.name
+    else:
+        template = config_to_dict(subject.config)
+        stages = template.pop("stages")
+        if template not in templates:
+            templates.append(template)
+        values |= {"template": templates.index(template), "stages": stages}
+        values |= {} if subject.place is None else {"place": subject.place}
+    return values | {"seconds": row.seconds, "anchor_seconds": row.anchor_seconds}
+
+
+def write_calibration(calibration: Calibration, path: Path) -> None:
+    """The file, whole or as it was: a measurement per line."""
+    values = document(calibration)
+    measured = values.pop("measured")
+    head = json.dumps(values, indent=1)
+    rows = ",\n".join(f"  {json.dumps(row)}" for row in measured)
+    write_whole(path, f'{head[:-2]},\n "measured": [\n{rows}\n ]\n}}\n')
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The calibration in a file. Raises `InputError` that names the file for any other content."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {values['schema_version']}, known is {SCHEMA_VERSION}")
+        peaks, anchor = values["peaks"], values["anchor"]
+        height, width = values["image_size"]
+        return Calibration(
+            space=values["space"],
+            setting=TimingSetting(**values["setting"]),
+            task=values["task"],
+            image_size=(height, width),
+            circumstances=values["circumstances"],
+            design=values["design"],
+            command=values["command"],
+            peaks=None if peaks is None else DevicePeaks(**peaks),
+            anchor=None if anchor is None else config_from_dict(anchor, str(path)),
+            measured=tuple(_row_from_dict(row, values["templates"], str(path)) for row in values["measured"]),
+            file=str(path),
+        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: no calibration can be read from it: {reason}") from error
+
+
+def _row_from_dict(row: Mapping[str, Any], templates: Sequence[Mapping[str, Any]], where: str) -> Measured:
+    seconds, anchor = float(row["seconds"]), float(row["anchor_seconds"])
+    if not (0 < seconds < float("inf") and 0 < anchor < float("inf")):
+        raise ValueError(f"seconds must be above 0, got {row['seconds']}, {row['anchor_seconds']}")
+    if "name" in row:
+        return Measured(Subject(row["role"], load_config(row["name"])), seconds, anchor)
+    config = config_from_dict({**templates[row["template"]], "stages": row["stages"]}, where)
+    return Measured(Subject(row["role"], config, row.get("place")), seconds, anchor)

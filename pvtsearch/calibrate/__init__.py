@@ -1,0 +1,1 @@
+"""Measuring a device for predicted latency, and networks against their predictions."""
