@@ -410,11 +410,11 @@ def test_a_limit_beyond_64_bits_limits_nothing(capsys: pytest.CaptureFixture[str
 
 def test_two_searches_into_one_folder_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The second one is told so, and the first one's study stays as it is."""
-    from pvtsearch.cli.search import claimed
+    from pvtsearch.cli.outputs import claimed
 
     with claimed(tmp_path):
         assert run([*SEARCH, "--out", str(tmp_path)]) == 2
-    assert "another search is writing there" in capsys.readouterr().err
+    assert "another command is writing there" in capsys.readouterr().err
     assert not (tmp_path / "study.db").exists()
 
 

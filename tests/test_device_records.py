@@ -12,7 +12,6 @@ from pvtsearch.analysis.device_records import (
     COLUMNS,
     add_measurements,
     device_slug,
-    no_lock,
     read_device,
     read_devices,
 )
@@ -62,9 +61,9 @@ def test_rows_are_read_back_as_they_were(tmp_path: Path) -> None:
 
 def test_measuring_again_adds(tmp_path: Path) -> None:
     """In the same second too: another run, the former's lines and durations as they were."""
-    table = add_measurements(found(), tmp_path, lock=no_lock)
+    table = add_measurements(found(), tmp_path)
     before = table.read_text()
-    add_measurements(found(20.0), tmp_path, lock=no_lock)
+    add_measurements(found(20.0), tmp_path)
     assert table.read_text().startswith(before)
     records = read_devices(tmp_path)["nvidia-h200"]
     assert [row["median_ms"] for row in records.rows] == [pytest.approx(11.8333), None, pytest.approx(21.8333), None]
@@ -90,11 +89,12 @@ def _add(folder: Path) -> None:
 
 
 def test_two_processes_lose_nothing(tmp_path: Path) -> None:
-    """Eight runs from two processes are eight runs."""
+    """Eight runs from two processes are eight runs, and nothing but their files stays."""
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(_add, [tmp_path] * 8))
     records = read_devices(tmp_path)["nvidia-h200"]
     assert (len(records.rows), len(records.runs)) == (16, 8)
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_nothing_feasible_and_bad_epsilons_are_said() -> None:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*") if path.name != ".lock"}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 def test_the_command_is_exact_by_default_and_repeats_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

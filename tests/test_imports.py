@@ -17,7 +17,7 @@ CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "
         "analysis.profile", "search.pareto", "search.problem", "search.completions",
         "analysis.calibration", "analysis.calibration_files", "analysis.roofline", "calibrate.campaign",
         "search.decode", "search.exact", "search.draws", "search.quality")  # fmt: skip
-NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "filelock", "moocore")
+NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "moocore")
 
 
 def modules_after(code: str) -> set[str]:

@@ -11,18 +11,16 @@ import io
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from pvtsearch.analysis.measured import Measured, Measurements
 from pvtsearch.analysis.timing import Latency
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_all
-
-Lock: TypeAlias = Callable[[Path], AbstractContextManager[object]]
+from pvtsearch.locks import held
 
 FOLDER = Path("reports/devices")
 SCHEMA_VERSION = 1
@@ -44,24 +42,12 @@ class DeviceRecords:
     runs: Mapping[str, Mapping[str, Any]]
 
 
-def file_lock(path: Path) -> AbstractContextManager[object]:
-    """Held by one process at a time, and released however it ends."""
-    from filelock import FileLock
-
-    return FileLock(path)
-
-
-def no_lock(_path: Path) -> AbstractContextManager[object]:
-    """For a process that knows it is alone, where filelock is not installed."""
-    return nullcontext()
-
-
 def device_slug(name: str) -> str:
     """A device's name as a file name: `NVIDIA H200` is nvidia-h200."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unknown"
 
 
-def add_measurements(found: Measurements, folder: Path, *, lock: Lock = file_lock) -> Path:
+def add_measurements(found: Measurements, folder: Path) -> Path:
     """Add to the files of the device that measured, all or none of them; returns the table's path.
 
     Raises `InputError` where files of that name hold something else, or cannot be written.
@@ -70,7 +56,7 @@ def add_measurements(found: Measurements, folder: Path, *, lock: Lock = file_loc
     table, about, samples = (folder / f"{slug}{ending}" for ending in (".csv", ".json", ".samples.json"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with lock(folder / f".{slug}.lock"):
+        with held(folder / f".{slug}.lock"):
             before = read_device(table)
             durations = _document(samples)
             run = _run_name(str(found.circumstances["date"]), before)

@@ -11,6 +11,7 @@ import typer
 
 from pvtsearch.analysis.setting import Dtype, Execution
 from pvtsearch.cli import tables, values
+from pvtsearch.cli.outputs import claimed, command_line
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import ImageSize, NetworkTask
 from pvtsearch.errors import InputError
@@ -59,7 +60,6 @@ def calibrate(
     from pvtsearch.calibrate.campaign import begun, plan_for, subjects_of
     from pvtsearch.calibrate.campaign import calibrate as measure_all
     from pvtsearch.calibrate.laboratory import described, laboratory
-    from pvtsearch.cli.search import claimed, command_line
     from pvtsearch.cost import Budget
     from pvtsearch.search.limits import baseline_budget
     from pvtsearch.serialize import load_config
@@ -73,7 +73,7 @@ def calibrate(
     path = out or calibrations_folder() / file_name(circumstances["device_name"], loaded.name, setting, size, task)
     design = {"stages": stages, "networks": networks, "held_out": held_out, "seed": seed, "budget": dict(limits.limits)}
     fresh = Calibration(loaded.name, setting, task, size, circumstances, design, command_line())
-    with claimed(path.parent):
+    with claimed(path.parent, f".{path.name}.lock"):
         calibration = begun(fresh, path)
         subjects = subjects_of(
             loaded, size, task, stages=stages, networks=networks, held_out=held_out,

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,20 +10,17 @@ import typer
 
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, Execution, MemorySetting, Optimizer
 from pvtsearch.cli import values
+from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options, with_finalists
+from pvtsearch.cli.limits import check_circumstances, the_budget
+from pvtsearch.cli.outputs import claimed, command_line, file_name
 from pvtsearch.cli.progress import progress
-from pvtsearch.config import AttentionKernel, ImageSize, NetworkTask, Task
-from pvtsearch.cost import Budget
-from pvtsearch.errors import BudgetError, InputError, StudyError
-from pvtsearch.reading import hide_password
-from pvtsearch.serialize import load_config
+from pvtsearch.config import AttentionKernel
+from pvtsearch.errors import InputError
 
 if TYPE_CHECKING:
-    from pvtsearch.analysis.calibration import Calibration
-    from pvtsearch.analysis.timing import TimingSetting
     from pvtsearch.records import SearchResult
     from pvtsearch.search.question import Question
     from pvtsearch.search.study import StoredStudy, StudyPlan
-    from pvtsearch.space import SearchSpace
 
 FINALISTS = 12
 
@@ -157,60 +149,6 @@ def search(
     print(summary(result, folder))
 
 
-def check_circumstances(given: Iterable[str], question: Question) -> None:
-    """Raise `InputError` for an option that says what memory is computed for, where no such memory is asked for."""
-    costing = question.problem.costing
-    shared = ("batch_size", "dtype") if "latency_ns" in costing.metrics else ()
-    needless = [name for name in given if name not in (*costing.circumstances, *shared)]
-    if needless:
-        option = "--memory-backend" if needless[0] == "backend" else f"--{needless[0].replace('_', '-')}"
-        kind = "training memory" if question.problem.costing.peaks else "memory"
-        raise InputError(
-            f"{option} is a circumstance of {kind}, which is not asked for: give --max-memory or "
-            "--max-training-memory, or inference_memory or training_memory in --match or --objectives"
-        )
-
-
-def asks_for_latency(max_latency: str | None, match: str | None, objectives: str) -> bool:
-    """Whether latency is limited or an objective."""
-    return max_latency is not None or "latency" in (*values.names(match or ""), *values.names(objectives))
-
-
-def check_latency_options(wants_latency: bool, given: Mapping[str, object]) -> None:
-    """Raise `InputError` for an option of latency where none is asked for."""
-    needless = [name for name, value in given.items() if value is not None]
-    if needless and not wants_latency:
-        raise InputError(
-            f"{needless[0]} is of latency, which is not asked for: give --max-latency, or latency in --match or "
-            "--objectives"
-        )
-
-
-def calibration_of(
-    given: Path | None, setting: TimingSetting, space: SearchSpace, size: ImageSize, task: Task
-) -> Calibration:
-    """The calibration that fits. Raises `InputError` that names the command to make it."""
-    from pvtsearch.analysis.calibration_files import calibrations_folder, find_calibration
-
-    return find_calibration(calibrations_folder(given), setting, space, size, task)
-
-
-def with_finalists(result: SearchResult, calibration: Calibration | None, count: int) -> SearchResult:
-    """The result with some networks of its front measured, where latency is asked for and this is the device."""
-    if calibration is None or count == 0:
-        return result
-    from pvtsearch.calibrate.campaign import plan_for
-    from pvtsearch.calibrate.finalists import measured_finalists
-    from pvtsearch.calibrate.laboratory import laboratory, missing_device
-
-    reason = missing_device(calibration)
-    if reason:
-        return replace(result, circumstances={**result.circumstances, "not_measured": reason})
-    task: NetworkTask = "backbone" if calibration.task == "backbone" else "classification"
-    bench = laboratory(calibration.setting, calibration.image_size, task, plan_for(3.0))
-    return replace(result, finalists=measured_finalists(result, calibration, bench, count))
-
-
 def chosen_method(method: Method | None, question: Question, given: Sequence[str], epsilon: str | None) -> Method:
     """The method asked for, else exact where all objectives combine over stages and no option of trials is given."""
     from pvtsearch.search.composition import combines
@@ -247,75 +185,6 @@ def tried(plan: StudyPlan, study: StoredStudy) -> SearchResult:
     with progress("searching", plan.trials) as advance:
         records = run_study(study, plan, lambda record: advance(record.trial + 1))
     return sum_up(plan, records, {"command": command_line()})
-
-
-def file_name(name: str) -> str:
-    """A name as a single file name: it leads nowhere else, whatever it holds."""
-    return re.sub(r"[^\w-]+", "_", name).strip("_") or "space"
-
-
-def the_budget(
-    budget: str | None,
-    match: str | None,
-    size: ImageSize,
-    task: Task,
-    setting: MemorySetting,
-    calibration: Calibration | None = None,
-    *,
-    max_latency: str | None = None,
-    max_gmacs: str | None,
-    max_params: str | None,
-    max_memory: str | None = None,
-    max_training_memory: str | None = None,
-) -> Budget:
-    """The limits of the options together: where two limit one metric the smaller wins."""
-    from pvtsearch.search.limits import DEFAULT_MATCH, baseline_budget
-
-    limits = {}
-    if max_params is not None:
-        limits["params"] = values.number("--max-params", max_params, values.COUNT_UNITS)
-    if max_gmacs is not None:
-        limits["macs"] = values.number("--max-gmacs", max_gmacs, values.BILLIONS)
-    if max_memory is not None:
-        limits["inference_peak_bytes"] = values.number("--max-memory", max_memory, values.BYTE_UNITS)
-    if max_training_memory is not None:
-        limits["training_peak_bytes"] = values.number("--max-training-memory", max_training_memory, values.BYTE_UNITS)
-    if max_latency is not None:
-        limits["latency_ns"] = values.number("--max-latency", max_latency, values.TIME_UNITS)
-    if budget is None and not limits:
-        raise BudgetError(
-            "a search needs limits: give --budget CONFIG (such as resnet50), --max-gmacs, --max-params, --max-memory, "
-            "--max-training-memory or --max-latency"
-        )
-    if budget is None and match is not None:
-        raise BudgetError("--match names metrics of --budget, which is not given: give --budget CONFIG")
-    base = Budget({}, "")
-    if budget is not None:
-        metrics = DEFAULT_MATCH if match is None else values.names(match)
-        base = baseline_budget(
-            load_config(budget), size, task=task, match=metrics, setting=setting, calibration=calibration
-        )
-    return base.tightened(limits, "limits given by hand") if limits else base
-
-
-def command_line() -> str:
-    """This command as it can be pasted again, passwords hidden."""
-    return shlex.join(["pvtsearch", *(hide_password(part) for part in sys.argv[1:])])
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Hold folder for this process; the claim ends with the process, however it ends."""
-    from filelock import FileLock, Timeout
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise StudyError(f"--out {folder}: another search is writing there; give another --out") from error
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
 
 
 def summary(result: SearchResult, folder: Path) -> str:

@@ -10,7 +10,8 @@ import typer
 
 from pvtsearch.analysis.setting import Dtype, Execution
 from pvtsearch.cli import tables, values
-from pvtsearch.cli.search import asks_for_latency, calibration_of, check_latency_options, the_budget
+from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options
+from pvtsearch.cli.limits import the_budget
 
 if TYPE_CHECKING:
     from pvtsearch.search.counting import Inventory

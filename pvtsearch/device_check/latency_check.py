@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from pvtsearch.analysis.device_records import add_measurements, no_lock
+from pvtsearch.analysis.device_records import add_measurements
 from pvtsearch.analysis.setting import Dtype
 from pvtsearch.analysis.timing import Plan, TimingSetting
 from pvtsearch.analysis.turns import Candidate
@@ -50,7 +50,7 @@ def check_latency(settings: Settings, deadline: float) -> str:
         found = measure_candidates(
             networks, [settings.reference.name], setting, plan=Plan.within(settings.seconds_each)
         )
-        add_measurements(found, settings.folder, lock=no_lock)
+        add_measurements(found, settings.folder)
         outcomes += [row.outcome for row in found.rows]
     told = ", ".join(f"{outcomes.count(each)} {each}" for each in dict.fromkeys(outcomes)) or "none measured"
     return f"{told}, {missed} networks not reached in time"

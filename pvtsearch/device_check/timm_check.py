@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from pvtsearch.analysis.device_records import add_measurements, no_lock
+from pvtsearch.analysis.device_records import add_measurements
 from pvtsearch.analysis.latency import random_numbers_kept
 from pvtsearch.analysis.measured import Measurements
 from pvtsearch.analysis.setting import Execution
@@ -36,7 +36,7 @@ def check_timm(settings: Settings, deadline: float) -> str:
         return "timm is not installed: nothing to compare with"
     told = []
     for found in compared(settings, deadline):
-        add_measurements(found, settings.folder, lock=no_lock)
+        add_measurements(found, settings.folder)
         told += [
             f"{each.name} batch {each.batch_size} {found.rows[0].setting.execution} {each.ratio.median:.3f} of timm's "
             f"time ({each.ratio.interval.low:.3f} to {each.ratio.interval.high:.3f})"
