@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pvtsearch.analysis.calibration import read_calibration
+    from pvtsearch.analysis.calibration_document import read_calibration
     from pvtsearch.analysis.formula import formula
     from pvtsearch.analysis.profile import Profile, profile
     from pvtsearch.config import PooledReduction, PVTConfig, ResNetConfig, SpatialReduction, StageConfig
@@ -49,7 +49,7 @@ _HOMES = {
     "measure": "measurement",
     "official_state_dict": "models.weights",
     "profile": "analysis.profile",
-    "read_calibration": "analysis.calibration",
+    "read_calibration": "analysis.calibration_document",
     "run_search": "search.run",
     "verify": "verification",
 }

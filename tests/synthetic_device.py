@@ -16,6 +16,7 @@ from pvtsearch.analysis.timing import TimingSetting
 from pvtsearch.calibrate.campaign import Laboratory, calibrate, subjects_of
 from pvtsearch.config import ImageSize, PVTConfig, Task
 from pvtsearch.cost import Budget
+from pvtsearch.errors import DoesNotFit
 from pvtsearch.presets import PRESETS
 from pvtsearch.space import SearchSpace
 
@@ -50,18 +51,27 @@ def synthetic(
     noise: float = 0.0,
     slow: Callable[[int], float] = lambda _group: 1.0,
     dies_at: int | None = None,
+    fits: Callable[[Subject], bool] = lambda _subject: True,
+    most_at_once: int = 10**6,
 ) -> Laboratory:
-    """The device on a bench. slow: how much slower it is in a group; dies_at: the group in which it is killed."""
+    """The device on a bench. slow: how much slower it is in a group; dies_at: the group in which it is killed.
+
+    fits: whether there is room for a subject; for more than most_at_once side by side there is none.
+    """
     rng, groups = np.random.default_rng(0), iter(range(10**6))
 
     @contextmanager
     def ready(subject: Subject) -> Iterator[Callable[[], object]]:
+        if not fits(subject):
+            raise DoesNotFit("out of memory")
         yield lambda: subject_seconds(subject, image_size, task, batch_size)
 
     def time_all(runs: Sequence[Callable[[], object]]) -> list[float]:
         group = next(groups)
         if group == dies_at:
             raise Killed
+        if len(runs) > most_at_once:
+            raise DoesNotFit("out of memory")
         spread = np.exp(rng.normal(0.0, noise, len(runs)))
         return [float(run()) * slow(group) * each for run, each in zip(runs, spread, strict=True)]  # type: ignore[arg-type]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from synthetic_device import Killed, blank, calibrated, subject_seconds, subjects, synthetic
 
-from pvtsearch.analysis.calibration import Subject, read_calibration, write_calibration
+from pvtsearch.analysis.calibration import Subject
+from pvtsearch.analysis.calibration_document import read_calibration, write_calibration
 from pvtsearch.analysis.calibration_files import file_name, find_calibration
 from pvtsearch.analysis.roofline import roofline
 from pvtsearch.analysis.timing import TimingSetting
@@ -84,6 +85,35 @@ def test_a_finished_calibration_measures_nothing_again(file: Path) -> None:
     assert calibrate(known, subjects(TINY, SIZE), file, synthetic(SIZE, dies_at=0)).measured == known.measured
 
 
+def test_what_does_not_fit_is_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """Networks too large for the device are named, never tried again; the others are measured, and learned from."""
+    path = tmp_path / "latency-a.json"
+    slowest = sorted(subjects(TINY, SIZE), key=lambda each: subject_seconds(each, SIZE, "classification", 1))
+    missing = set(slowest[-3:])
+    found = calibrated(TINY, SIZE, path, fits=lambda subject: subject not in missing)
+    assert set(found.left_out) == missing
+    assert {row.subject for row in found.measured} == set(subjects(TINY, SIZE)) - missing
+    assert found.errors is not None
+    assert found.errors.mape < 0.01
+    assert read_calibration(path) == replace(found, file=str(path))
+    again = calibrate(begun(blank(TINY, SIZE), path), subjects(TINY, SIZE), path, synthetic(SIZE, dies_at=0))
+    assert again.left_out == found.left_out
+
+
+def test_what_fits_only_alone_is_measured_alone(tmp_path: Path) -> None:
+    """A device that holds the anchor and two others measures all of them."""
+    found = calibrated(TINY, SIZE, tmp_path / "latency-a.json", most_at_once=3)
+    assert [row.subject for row in found.measured] == subjects(TINY, SIZE)
+    assert found.left_out == ()
+
+
+def test_without_room_for_the_anchor_nothing_is_measured(tmp_path: Path) -> None:
+    """One line that says what to change, and no file."""
+    with pytest.raises(InputError, match=r"does not fit in memory .*: give a smaller --batch-size"):
+        calibrated(TINY, SIZE, tmp_path / "latency-a.json", fits=lambda _subject: False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_setting_is_not_mixed_in(file: Path) -> None:
     """A file goes on with the same space, setting, input and device only."""
     fresh = blank(TINY, SIZE, batch_size=8)
@@ -148,8 +178,11 @@ def test_too_few_stages_make_no_model(file: Path) -> None:
     """A run that was killed early is no calibration yet: the command goes on with it."""
     few = read_calibration(file)
     few = replace(few, measured=few.measured[:8])
-    with pytest.raises(InputError, match="8 stages measured, a model needs 12"):
+    with pytest.raises(InputError, match="8 stages measured, a model needs 12: run it to its end"):
         _ = few.model
+    left_out = tuple(row.subject for row in read_calibration(file).measured[8:])
+    with pytest.raises(InputError, match="parts did not fit, calibrate at a smaller batch size or input"):
+        _ = replace(few, left_out=left_out).model
 
 
 def test_references_are_measured_never_predicted(file: Path) -> None:
@@ -171,6 +204,15 @@ def test_finalists_are_measured_beside_the_anchor(file: Path) -> None:
         subject = Subject("held_out", result.front[each.position].config)
         assert each.measured_ns == pytest.approx(1e9 * subject_seconds(subject, SIZE, "classification", 1), rel=1e-6)
         assert each.predicted_ns == result.front[each.position].cost["latency_ns"]
+
+
+def test_finalists_that_do_not_fit_are_left_out(file: Path) -> None:
+    """The others keep their places on the front."""
+    found = read_calibration(file)
+    result = exact_front(TINY, ["params", "latency"], calibration=found)
+    first = result.front[0].config.named("pvt")
+    finalists = measured_finalists(result, found, synthetic(SIZE, fits=lambda each: each.config != first), 9)
+    assert [each.position for each in finalists] == list(range(1, len(result.front)))
 
 
 def test_the_roofline_is_below_what_is_predicted_of_its_own_device(file: Path) -> None:

@@ -15,7 +15,8 @@ CORE = ("errors", "geometry", "config", "presets", "cost", "space", "records", "
         "analysis.parts", "analysis.sweep", "analysis.setting", "analysis.fused", "analysis.memory", "analysis.tapes",
         "analysis.block_tapes", "analysis.training", "analysis.peak",
         "analysis.profile", "search.pareto", "search.problem", "search.completions",
-        "analysis.calibration", "analysis.calibration_files", "analysis.roofline", "calibrate.campaign",
+        "analysis.calibration", "analysis.calibration_document", "analysis.calibration_files", "analysis.roofline",
+        "calibrate.campaign",
         "search.decode", "search.exact", "search.draws", "search.quality")  # fmt: skip
 NEEDLESS = ("typer", "rich", "ruamel", "pandas", "optuna", "plotly", "jinja2", "moocore")
 

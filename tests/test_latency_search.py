@@ -51,7 +51,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def calibration(file: Path) -> Calibration:
-    from pvtsearch.analysis.calibration import read_calibration
+    from pvtsearch.analysis.calibration_document import read_calibration
 
     return read_calibration(file)
 

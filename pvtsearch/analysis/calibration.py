@@ -6,13 +6,10 @@ for a while was slower for both, so seconds count as ratios to the anchor, times
 
 from __future__ import annotations
 
-import hashlib
-import json
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from pvtsearch.analysis.latency_model import NS, LatencyModel, Part, fit_model
@@ -20,11 +17,8 @@ from pvtsearch.analysis.prediction_errors import PredictionErrors, prediction_er
 from pvtsearch.analysis.timing import TimingSetting
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.errors import InputError
-from pvtsearch.files import write_whole
-from pvtsearch.serialize import config_from_dict, config_to_dict, load_config
 from pvtsearch.space import NETWORK_KNOBS, SearchSpace
 
-SCHEMA_VERSION = 1
 LEAST_PARTS = 12  # fewer stages alone say too little of a space
 
 Role: TypeAlias = Literal["alone", "whole", "held_out", "reference"]
@@ -76,7 +70,8 @@ class HeldOut:
 class Calibration:
     """All that was measured in one setting for the networks of a space, in the order of measuring.
 
-    circumstances: device name, versions and whatever else describes the machine, in plain values.
+    circumstances: device name, versions and whatever else describes the machine, in plain values. left_out: what did
+    not fit in the device's memory.
     """
 
     space: str
@@ -89,6 +84,7 @@ class Calibration:
     peaks: DevicePeaks | None = None
     anchor: PVTConfig | None = None
     measured: tuple[Measured, ...] = ()
+    left_out: tuple[Subject, ...] = ()
     file: str = ""
 
     @cached_property
@@ -117,9 +113,10 @@ class Calibration:
         """
         rows = self.of_role("alone", "whole")
         if len(self.of_role("alone")) < LEAST_PARTS:
+            fewer = f"{len(self.left_out)} parts did not fit, calibrate at a smaller batch size or input"
+            remedy = fewer if self.left_out else f"run it to its end: {self.command}"
             raise InputError(
-                f"{self.file}: {len(self.of_role('alone'))} stages measured, a model needs {LEAST_PARTS}: "
-                f"run it to its end: {self.command}"
+                f"{self.file}: {len(self.of_role('alone'))} stages measured, a model needs {LEAST_PARTS}: {remedy}"
             )
         return fit_model(
             [row.subject.part for row in rows],
@@ -156,12 +153,6 @@ class Calibration:
     def _ns(self, row: Measured) -> int:
         return round(NS * self.seconds(row))
 
-    @cached_property
-    def digest(self) -> str:
-        """A short name of what was measured: another one, other predictions."""
-        text = json.dumps(document(replace(self, command="", circumstances={})), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
     def check_input(self, image_size: ImageSize, task: Task) -> None:
         """Raise `InputError` for another input or task than what was measured."""
         if (image_size, task) != (self.image_size, self.task):
@@ -186,82 +177,3 @@ def in_words(setting: TimingSetting) -> str:
 
 def _network_parts(config: PVTConfig) -> tuple[Any, ...]:
     return tuple(getattr(config, name) for name in NETWORK_KNOBS)
-
-
-def document(calibration: Calibration) -> dict[str, Any]:
-    """A calibration in plain values; what networks have in common is written once."""
-    templates: list[dict[str, Any]] = []
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "space": calibration.space,
-        "setting": asdict(calibration.setting),
-        "task": calibration.task,
-        "image_size": list(calibration.image_size),
-        "command": calibration.command,
-        "circumstances": dict(calibration.circumstances),
-        "design": dict(calibration.design),
-        "peaks": None if calibration.peaks is None else asdict(calibration.peaks),
-        "anchor": None if calibration.anchor is None else config_to_dict(calibration.anchor),
-        "measured": [_row_to_dict(row, templates) for row in calibration.measured],
-        "templates": templates,
-    }
-
-
-def _row_to_dict(row: Measured, templates: list[dict[str, Any]]) -> dict[str, Any]:
-    subject = row.subject
-    values: dict[str, Any] = {"role": subject.role}
-    if subject.role == "reference" or not isinstance(subject.config, PVTConfig):
-        values["name"] = subject.config.name
-    else:
-        template = config_to_dict(subject.config)
-        stages = template.pop("stages")
-        if template not in templates:
-            templates.append(template)
-        values |= {"template": templates.index(template), "stages": stages}
-        values |= {} if subject.place is None else {"place": subject.place}
-    return values | {"seconds": row.seconds, "anchor_seconds": row.anchor_seconds}
-
-
-def write_calibration(calibration: Calibration, path: Path) -> None:
-    """The file, whole or as it was: a measurement per line."""
-    values = document(calibration)
-    measured = values.pop("measured")
-    head = json.dumps(values, indent=1)
-    rows = ",\n".join(f"  {json.dumps(row)}" for row in measured)
-    write_whole(path, f'{head[:-2]},\n "measured": [\n{rows}\n ]\n}}\n')
-
-
-def read_calibration(path: Path) -> Calibration:
-    """The calibration in a file. Raises `InputError` that names the file for any other content."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {values['schema_version']}, known is {SCHEMA_VERSION}")
-        peaks, anchor = values["peaks"], values["anchor"]
-        height, width = values["image_size"]
-        return Calibration(
-            space=values["space"],
-            setting=TimingSetting(**values["setting"]),
-            task=values["task"],
-            image_size=(height, width),
-            circumstances=values["circumstances"],
-            design=values["design"],
-            command=values["command"],
-            peaks=None if peaks is None else DevicePeaks(**peaks),
-            anchor=None if anchor is None else config_from_dict(anchor, str(path)),
-            measured=tuple(_row_from_dict(row, values["templates"], str(path)) for row in values["measured"]),
-            file=str(path),
-        )
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}: no calibration can be read from it: {reason}") from error
-
-
-def _row_from_dict(row: Mapping[str, Any], templates: Sequence[Mapping[str, Any]], where: str) -> Measured:
-    seconds, anchor = float(row["seconds"]), float(row["anchor_seconds"])
-    if not (0 < seconds < float("inf") and 0 < anchor < float("inf")):
-        raise ValueError(f"seconds must be above 0, got {row['seconds']}, {row['anchor_seconds']}")
-    if "name" in row:
-        return Measured(Subject(row["role"], load_config(row["name"])), seconds, anchor)
-    config = config_from_dict({**templates[row["template"]], "stages": row["stages"]}, where)
-    return Measured(Subject(row["role"], config, row.get("place")), seconds, anchor)

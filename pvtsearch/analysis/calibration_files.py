@@ -7,7 +7,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from pvtsearch.analysis.calibration import LEAST_PARTS, Calibration, in_words, read_calibration
+from pvtsearch.analysis.calibration import LEAST_PARTS, Calibration, in_words
+from pvtsearch.analysis.calibration_document import read_calibration
 from pvtsearch.analysis.timing import TimingSetting
 from pvtsearch.config import ImageSize, Task
 from pvtsearch.errors import InputError

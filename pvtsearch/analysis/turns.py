@@ -53,23 +53,24 @@ def peaks_or_reason(one: Candidate, module: nn.Module, setting: TimingSetting) -
     """Peak memory of a network that runs alone, or why it does not fit."""
     release()  # what came before, and would count
     try:
-        _check_prediction(one, setting)
+        if one.config is not None and not is_dense(one.task):
+            check_prediction(one.config, one.image_size, one.task, setting)
         with memory_named(), torch_errors_named(one.name):
             return measured_peaks(module, one.shapes(setting.batch_size), setting)
     except DoesNotFit as error:
         return str(error)
 
 
-def _check_prediction(one: Candidate, setting: TimingSetting) -> None:
+def check_prediction(config: ModelConfig, image_size: ImageSize, task: Task, setting: TimingSetting) -> None:
     """Raise `DoesNotFit` where the closed form says so of the CPU, whose system ends processes that take too much."""
     available = available_bytes()
-    if setting.device != "cpu" or available is None or one.config is None or is_dense(one.task):
+    if setting.device != "cpu" or available is None:
         return
     memory = MemorySetting(
         batch_size=setting.batch_size, dtype=setting.dtype, attention=setting.attention, optimizer=setting.optimizer
     )
     formula = inference_memory if setting.mode == "inference" else training_memory
-    needed = formula(one.config, one.image_size, one.task, memory).peak_bytes
+    needed = formula(config, image_size, task, memory).peak_bytes
     if needed > available:
         raise DoesNotFit(f"it needs {needed:,} bytes and {available:,} are available")
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pvtsearch.analysis.calibration import (
-    Calibration,
-    DevicePeaks,
-    Measured,
-    Subject,
-    in_words,
-    read_calibration,
-    write_calibration,
-)
+from pvtsearch.analysis.calibration import Calibration, DevicePeaks, Measured, Subject, in_words
+from pvtsearch.analysis.calibration_document import read_calibration, write_calibration
 from pvtsearch.analysis.design_of_parts import designed
 from pvtsearch.analysis.sampling import Run
 from pvtsearch.analysis.timing import Plan
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.cost import Budget
-from pvtsearch.errors import ConfigError, InputError
+from pvtsearch.errors import ConfigError, DoesNotFit, InputError
 from pvtsearch.space import SearchSpace
 
 LEAST_ROUNDS = 9  # of a group, however long they take
@@ -34,7 +27,10 @@ TimeAll: TypeAlias = Callable[[Sequence[Run]], list[float]]  # seconds of each, 
 
 @dataclass(frozen=True)
 class Laboratory:
-    """What touches the device: makes a subject ready to run, times several side by side, and finds the peaks."""
+    """What touches the device: makes a subject ready to run, times several side by side, and finds the peaks.
+
+    The first two raise `DoesNotFit` where memory does not suffice.
+    """
 
     ready: Callable[[Subject], AbstractContextManager[Run]]
     time_all: TimeAll
@@ -115,10 +111,20 @@ def calibrate(
     laboratory: Laboratory,
     advance: Callable[[int], None] = lambda _done: None,
 ) -> Calibration:
-    """The calibration with every subject measured; path is written anew after each group.
+    """The calibration with every subject measured that fits; path is written anew after each group.
 
     What a calibration has is not measured again. advance is told how many subjects are done.
     """
+    for grown in growing(calibration, subjects, path, laboratory):
+        calibration = grown
+        advance(len(calibration.measured) + len(calibration.left_out))
+    return calibration
+
+
+def growing(
+    calibration: Calibration, subjects: Sequence[Subject], path: Path, laboratory: Laboratory
+) -> Iterator[Calibration]:
+    """The calibration after every group, as path then holds it."""
     if calibration.peaks is None:
         calibration = replace(calibration, peaks=laboratory.peaks())
     if calibration.anchor is None:
@@ -127,18 +133,21 @@ def calibrate(
             raise TypeError(anchor)
         calibration = replace(calibration, anchor=anchor)
     for group in _missing(calibration, subjects):
+        found = measure_group(calibration, group, laboratory)
+        fitted = {row.subject for row in found}
         calibration = replace(
-            calibration, measured=(*calibration.measured, *measure_group(calibration, group, laboratory))
+            calibration,
+            measured=(*calibration.measured, *found),
+            left_out=(*calibration.left_out, *(subject for subject in group if subject not in fitted)),
         )
         write_calibration(calibration, path)
-        advance(len(calibration.measured))
+        yield calibration
     write_calibration(calibration, path)
-    return calibration
 
 
 def _missing(calibration: Calibration, subjects: Sequence[Subject]) -> Iterator[list[Subject]]:
     """What is not measured yet, in the groups of an uninterrupted run."""
-    known = {row.subject for row in calibration.measured}
+    known = {*(row.subject for row in calibration.measured), *calibration.left_out}
     for start in range(0, len(subjects), GROUP):
         group = [subject for subject in subjects[start : start + GROUP] if subject not in known]
         if group:
@@ -146,11 +155,32 @@ def _missing(calibration: Calibration, subjects: Sequence[Subject]) -> Iterator[
 
 
 def measure_group(calibration: Calibration, group: Sequence[Subject], laboratory: Laboratory) -> list[Measured]:
-    """A row for each subject of a group, measured beside the anchor."""
+    """A row for each subject of a group that fits in memory, measured beside the anchor.
+
+    What does not fit beside the others is tried beside half of them, down to the anchor alone. Raises `InputError`
+    where not even the anchor fits.
+    """
     if calibration.anchor is None:
         raise TypeError("a calibration measures beside its anchor")
-    with ExitStack() as stack:
-        everything = (Subject("whole", calibration.anchor), *group)
-        runs = [stack.enter_context(laboratory.ready(subject)) for subject in everything]
-        anchor_seconds, *seconds = laboratory.time_all(runs)
-    return [Measured(*pair, anchor_seconds) for pair in zip(group, seconds, strict=True)]
+    seconds = _timed(Subject("whole", calibration.anchor), group, laboratory)
+    if seconds is not None:
+        anchor_seconds, *others = seconds
+        return [Measured(*pair, anchor_seconds) for pair in zip(group, others, strict=True)]
+    if len(group) == 1:
+        return []
+    halves = group[: len(group) // 2], group[len(group) // 2 :]
+    return [row for half in halves for row in measure_group(calibration, half, laboratory)]
+
+
+def _timed(anchor: Subject, group: Sequence[Subject], laboratory: Laboratory) -> list[float] | None:
+    """Seconds of the anchor and of a group; None where memory does not suffice for all of them."""
+    with suppress(DoesNotFit), ExitStack() as stack:
+        try:
+            first = stack.enter_context(laboratory.ready(anchor))
+        except DoesNotFit as error:
+            raise InputError(
+                f"the network that all others are measured beside does not fit in memory ({error}): give a smaller "
+                "--batch-size or --image-size"
+            ) from error
+        return laboratory.time_all([first, *(stack.enter_context(laboratory.ready(subject)) for subject in group)])
+    return None

@@ -13,16 +13,21 @@ from pvtsearch.records import Finalist, SearchResult
 def measured_finalists(
     result: SearchResult, calibration: Calibration, laboratory: Laboratory, count: int
 ) -> tuple[Finalist, ...]:
-    """So many networks of a front (or all), evenly spaced along it, each measured in turns with the others.
+    """So many networks of a front (or all), evenly spaced along it, measured in turns; less those that do not fit.
 
     Their times are ratios to the anchor's, as the calibration's own: a machine that is slower today slows both.
     """
     positions = _evenly(len(result.front), count)
     subjects = [Subject("held_out", replace(result.front[position].config, name="pvt")) for position in positions]
-    rows = measure_group(calibration, subjects, laboratory)
+    rows = {row.subject: row for row in measure_group(calibration, subjects, laboratory)}
     return tuple(
-        Finalist(position, calibration.model.network_ns(row.subject.part.config), round(NS * calibration.seconds(row)))
-        for position, row in zip(positions, rows, strict=True)
+        Finalist(
+            position,
+            calibration.model.network_ns(subject.part.config),
+            round(NS * calibration.seconds(rows[subject])),
+        )
+        for position, subject in zip(positions, subjects, strict=True)
+        if subject in rows
     )
 
 

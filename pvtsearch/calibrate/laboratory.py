@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 
 from pvtsearch.analysis.calibration import Calibration, DevicePeaks, Subject
 from pvtsearch.analysis.device import circumstances
-from pvtsearch.analysis.latency import random_numbers_kept, ready_to_time, state_reader, timer_of, torch_device
+from pvtsearch.analysis.latency import (
+    current,
+    memory_named,
+    random_numbers_kept,
+    ready_to_time,
+    release,
+    state_reader,
+    timer_of,
+    torch_device,
+)
 from pvtsearch.analysis.sampling import Run, measure_interleaved
 from pvtsearch.analysis.timing import Plan, TimingSetting
+from pvtsearch.analysis.turns import check_prediction
 from pvtsearch.calibrate.campaign import Laboratory
 from pvtsearch.config import ImageSize, NetworkTask
 from pvtsearch.errors import InputError
@@ -29,16 +39,22 @@ def laboratory(setting: TimingSetting, image_size: ImageSize, task: NetworkTask,
 
     @contextmanager
     def ready(subject: Subject) -> Iterator[Run]:
-        with random_numbers_kept():
-            torch.manual_seed(0)
-            module, shape = build_part(subject.config, subject.place, image_size, task=task)
-        with ready_to_time(module, [(setting.batch_size, *shape)], setting) as found:
+        release()
+        check_prediction(subject.config, image_size, task, setting)
+        with memory_named(), ExitStack() as stack:
+            with random_numbers_kept():
+                torch.manual_seed(0)
+                module, shape = build_part(subject.config, subject.place, image_size, task=task)
+            found = stack.enter_context(ready_to_time(module, [(setting.batch_size, *shape)], setting))
             del module
+            opened = stack.pop_all()
+        with opened:
             yield found.run
 
     def time_all(runs: Sequence[Run]) -> list[float]:
         named = {str(number): run for number, run in enumerate(runs)}
-        found = measure_interleaved(named, plan=plan, timer=timer_of(device), state=state_reader(device))
+        with current(device), memory_named():
+            found = measure_interleaved(named, plan=plan, timer=timer_of(device), state=state_reader(device))
         return [latency.median_ms / 1e3 for latency in found.latencies.values()]
 
     return Laboratory(ready, time_all, lambda: device_peaks(setting))

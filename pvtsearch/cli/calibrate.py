@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -116,6 +117,7 @@ def as_json(calibration: Calibration) -> dict[str, Any]:
         "task": calibration.task,
         "image_size": list(calibration.image_size),
         "measured": len(calibration.measured),
+        "left_out": len(calibration.left_out),
         "peaks": None if calibration.peaks is None else asdict(calibration.peaks),
         "held_out": None if errors is None else asdict(errors),
         "references_ns": calibration.references_ns,
@@ -152,6 +154,8 @@ def _print(calibration: Calibration, format: Literal["table", "markdown"]) -> No
         f"{height}x{width}, {calibration.setting.dtype}, batch {calibration.setting.batch_size}, "
         f"{calibration.setting.execution}."
     )
+    if calibration.left_out:
+        print(f"{len(calibration.left_out):,} more did not fit in memory and are left out: {_left_out(calibration)}.")
     print(errors_in_words(facts["held_out"] or {}))
     if calibration.references_ns:
         rows = [[name, readable("latency_ns", value)] for name, value in calibration.references_ns.items()]
@@ -160,6 +164,13 @@ def _print(calibration: Calibration, format: Literal["table", "markdown"]) -> No
     if facts["roofline"]:
         print()
         tables.print_table(ROOFLINE_HEADER, [_roofline_cells(row) for row in facts["roofline"]], format)
+
+
+def _left_out(calibration: Calibration) -> str:
+    """What did not fit, by what it was measured for."""
+    counts = Counter(subject.role for subject in calibration.left_out)
+    names = {"alone": "stages", "whole": "networks", "held_out": "networks held out", "reference": "references"}
+    return ", ".join(f"{counts[role]} {name}" for role, name in names.items() if counts[role])
 
 
 ROOFLINE_HEADER = ["stage of a network held out", "predicted", "MACs per byte", "bound by", "of what the peaks allow"]

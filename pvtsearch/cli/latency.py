@@ -55,4 +55,7 @@ def with_finalists(result: SearchResult, calibration: Calibration | None, count:
         return replace(result, circumstances={**result.circumstances, "not_measured": reason})
     task: NetworkTask = "backbone" if calibration.task == "backbone" else "classification"
     bench = laboratory(calibration.setting, calibration.image_size, task, plan_for(3.0))
-    return replace(result, finalists=measured_finalists(result, calibration, bench, count))
+    finalists = measured_finalists(result, calibration, bench, count)
+    missing = min(count, len(result.front)) - len(finalists)
+    facts = {"not_measured": f"{missing:,} do not fit in memory"} if missing else {}
+    return replace(result, finalists=finalists, circumstances={**result.circumstances, **facts})

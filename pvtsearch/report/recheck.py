@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.analysis.calibration import Calibration, read_calibration
+from pvtsearch.analysis.calibration import Calibration
+from pvtsearch.analysis.calibration_document import digest, read_calibration
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
@@ -55,7 +56,7 @@ def recheck(folder: Path) -> Recheck:
 def _calibration(latency: Mapping[str, Any]) -> Calibration:
     """What the search predicted latency from. Raises `InputError` where the file is gone or has other numbers."""
     found = read_calibration(Path(latency["calibration"]))
-    if found.digest != latency["digest"]:
+    if digest(found) != latency["digest"]:
         raise InputError(f"{latency['calibration']}: has other measurements than when the search read it: search again")
     return found
 

@@ -123,17 +123,18 @@ def errors_in_words(errors: Mapping[str, float]) -> str:
 
 def finalists_in_words(result: SearchResult) -> str:
     """What measuring a few networks of the front gave; nothing where none was measured."""
+    reason = result.circumstances.get("not_measured")
     if not result.finalists:
-        reason = result.circumstances.get("not_measured")
         return f"No network of the front was measured: {reason}." if reason else ""
+    more = f"; {reason}" if reason else ""
     errors = [each.predicted_ns / each.measured_ns - 1 for each in result.finalists]
     off = sum(map(abs, errors)) / len(errors)
     said = f"{plural(len(errors), 'network')} of the front measured: predictions were {off:.1%} off on average"
     limit = result.budget.limits.get("latency_ns")
     if limit is None:
-        return f"{said}."
-    held = sum(each.measured_ns <= limit for each in result.finalists)
-    return f"{said}, and {held:,} of {len(errors):,} hold the limit of {readable('latency_ns', limit)} when measured."
+        return f"{said}{more}."
+    held = f"{sum(each.measured_ns <= limit for each in result.finalists):,} of {len(errors):,}"
+    return f"{said}, and {held} hold the limit of {readable('latency_ns', limit)} when measured{more}."
 
 
 def quality_in_words(result: SearchResult) -> str:

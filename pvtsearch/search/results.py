@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pvtsearch.accuracy.signals import SIGNALS
+from pvtsearch.analysis.calibration_document import digest
 from pvtsearch.analysis.metrics import Costing
 from pvtsearch.config import PVTConfig
 from pvtsearch.records import Certificate, Objective, Prediction, SearchResult, TrialRecord
@@ -61,7 +62,7 @@ def prediction_of(costing: Costing) -> Prediction | None:
     calibration = costing.predicted
     return Prediction(
         calibration=calibration.file,
-        digest=calibration.digest,
+        digest=digest(calibration),
         circumstances={"device_name": calibration.device_name, **asdict(calibration.setting)},
         errors={} if calibration.errors is None else asdict(calibration.errors),
         measured_ns=calibration.references_ns,

@@ -10,6 +10,7 @@ from typing import Any
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from pvtsearch.analysis.calibration import Calibration
+from pvtsearch.analysis.calibration_document import digest
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
@@ -167,7 +168,7 @@ def _scorer(goals: Sequence[Objective]) -> Callable[[Decoded], dict[str, float]]
 def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed: int) -> dict[str, Any]:
     """What makes two commands the same search, in plain values."""
     memory = {"memory": problem.costing.circumstances} if problem.costing.circumstances else {}
-    latency = {"calibration": problem.costing.predicted.digest} if "latency_ns" in problem.costing.metrics else {}
+    latency = {"calibration": digest(problem.costing.predicted)} if "latency_ns" in problem.costing.metrics else {}
     return {
         "space": f"{problem.space.name} ({hashlib.sha256(repr(problem.space).encode()).hexdigest()[:12]})",
         "image size": list(problem.image_size),

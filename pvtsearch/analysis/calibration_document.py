@@ -1,0 +1,114 @@
+"""A calibration in plain values, as its file holds it: a measurement per line, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pvtsearch.analysis.calibration import Calibration, DevicePeaks, Measured, Subject
+from pvtsearch.analysis.timing import TimingSetting
+from pvtsearch.config import PVTConfig
+from pvtsearch.errors import InputError
+from pvtsearch.files import write_whole
+from pvtsearch.serialize import config_from_dict, config_to_dict, load_config
+
+SCHEMA_VERSION = 1
+
+
+def digest(calibration: Calibration) -> str:
+    """A short name of what was measured: another one, other predictions."""
+    text = json.dumps(document(replace(calibration, command="", circumstances={})), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def document(calibration: Calibration) -> dict[str, Any]:
+    """A calibration in plain values; what networks have in common is written once."""
+    templates: list[dict[str, Any]] = []
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "space": calibration.space,
+        "setting": asdict(calibration.setting),
+        "task": calibration.task,
+        "image_size": list(calibration.image_size),
+        "command": calibration.command,
+        "circumstances": dict(calibration.circumstances),
+        "design": dict(calibration.design),
+        "peaks": None if calibration.peaks is None else asdict(calibration.peaks),
+        "anchor": None if calibration.anchor is None else config_to_dict(calibration.anchor),
+        "measured": [_row_to_dict(row, templates) for row in calibration.measured],
+        "left_out": [_subject_to_dict(subject, templates) for subject in calibration.left_out],
+        "templates": templates,
+    }
+
+
+def _row_to_dict(row: Measured, templates: list[dict[str, Any]]) -> dict[str, Any]:
+    seconds = {"seconds": row.seconds, "anchor_seconds": row.anchor_seconds}
+    return _subject_to_dict(row.subject, templates) | seconds
+
+
+def _subject_to_dict(subject: Subject, templates: list[dict[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {"role": subject.role}
+    if subject.role == "reference" or not isinstance(subject.config, PVTConfig):
+        values["name"] = subject.config.name
+    else:
+        template = config_to_dict(subject.config)
+        stages = template.pop("stages")
+        if template not in templates:
+            templates.append(template)
+        values |= {"template": templates.index(template), "stages": stages}
+        values |= {} if subject.place is None else {"place": subject.place}
+    return values
+
+
+def write_calibration(calibration: Calibration, path: Path) -> None:
+    """The file, whole or as it was: a measurement per line."""
+    values = document(calibration)
+    measured = values.pop("measured")
+    head = json.dumps(values, indent=1)
+    rows = ",\n".join(f"  {json.dumps(row)}" for row in measured)
+    write_whole(path, f'{head[:-2]},\n "measured": [\n{rows}\n ]\n}}\n')
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The calibration in a file. Raises `InputError` that names the file for any other content."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {values['schema_version']}, known is {SCHEMA_VERSION}")
+        peaks, anchor = values["peaks"], values["anchor"]
+        height, width = values["image_size"]
+        return Calibration(
+            space=values["space"],
+            setting=TimingSetting(**values["setting"]),
+            task=values["task"],
+            image_size=(height, width),
+            circumstances=values["circumstances"],
+            design=values["design"],
+            command=values["command"],
+            peaks=None if peaks is None else DevicePeaks(**peaks),
+            anchor=None if anchor is None else config_from_dict(anchor, str(path)),
+            measured=tuple(_row_from_dict(row, values["templates"], str(path)) for row in values["measured"]),
+            left_out=tuple(_subject_from_dict(row, values["templates"], str(path)) for row in values["left_out"]),
+            file=str(path),
+        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: no calibration can be read from it: {reason}") from error
+
+
+def _row_from_dict(row: Mapping[str, Any], templates: Sequence[Mapping[str, Any]], where: str) -> Measured:
+    seconds, anchor = float(row["seconds"]), float(row["anchor_seconds"])
+    if not (0 < seconds < float("inf") and 0 < anchor < float("inf")):
+        raise ValueError(f"seconds must be above 0, got {row['seconds']}, {row['anchor_seconds']}")
+    return Measured(_subject_from_dict(row, templates, where), seconds, anchor)
+
+
+def _subject_from_dict(row: Mapping[str, Any], templates: Sequence[Mapping[str, Any]], where: str) -> Subject:
+    if "name" in row:
+        return Subject(row["role"], load_config(row["name"]))
+    config = config_from_dict({**templates[row["template"]], "stages": row["stages"]}, where)
+    return Subject(row["role"], config, row.get("place"))
