@@ -23,6 +23,7 @@ from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
     from pvtsearch.records import SearchResult
+    from pvtsearch.search.problem import Problem
     from pvtsearch.search.question import Question
     from pvtsearch.search.study import StoredStudy, StudyPlan
 
@@ -103,7 +104,7 @@ def search(
         setting=setting,
         extrapolate=extrapolate,
     )
-    check_circumstances(circumstances, question)
+    check_circumstances(circumstances, question.problem)
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
@@ -127,12 +128,12 @@ def search(
     print(summary(result, folder))
 
 
-def check_circumstances(given: Iterable[str], question: Question) -> None:
+def check_circumstances(given: Iterable[str], problem: Problem) -> None:
     """Raise `InputError` for an option that says what memory is computed for, where no such memory is asked for."""
-    needless = [name for name in given if name not in question.problem.costing.circumstances]
+    needless = [name for name in given if name not in problem.costing.circumstances]
     if needless:
         option = "--memory-backend" if needless[0] == "backend" else f"--{needless[0].replace('_', '-')}"
-        kind = "training memory" if question.problem.costing.peaks else "memory"
+        kind = "training memory" if problem.costing.peaks else "memory"
         raise InputError(
             f"{option} is a circumstance of {kind}, which is not asked for: give --max-memory or "
             "--max-training-memory, or inference_memory or training_memory in --match or --objectives"
