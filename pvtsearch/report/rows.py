@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from pvtsearch.accuracy.cards import Card
@@ -44,13 +44,17 @@ class StageRow:
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """One evaluated network; `shares` are its costs over the budget's limits."""
+    """One evaluated network; `shares` are its costs over the budget's limits.
+
+    ties: of a front that is proven, how many networks within the limits have these values.
+    """
 
     name: str
     trial: int
     values: Mapping[str, float]
     shares: Mapping[str, float]
     stages: tuple[StageRow, ...]
+    ties: int | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,9 @@ def front_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
     """The front in its own order, named by position."""
     digits = max(3, len(str(len(result.front))))
     names = (f"front_{position:0{digits}}" for position in range(1, len(result.front) + 1))
-    return _network_rows(result, zip(names, result.front, strict=True))
+    rows = _network_rows(result, zip(names, result.front, strict=True))
+    ties = result.certificate.ties if result.certificate else ()
+    return tuple(replace(row, ties=number) for row, number in zip(rows, ties, strict=True)) if ties else rows
 
 
 def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
