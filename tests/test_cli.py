@@ -269,8 +269,8 @@ MALFORMED = {
     "search tiny": "a search needs limits",
     "search tinny --budget resnet50": "did you mean 'tiny'",
     "search tiny --budget resnet": "did you mean",
-    "search tiny --max-gmacs lots": "--max-gmacs must be a number above 0 in digits, got 'lots'",
-    "search tiny --max-gmacs 5G": "--max-gmacs must be a number above 0 in digits, got '5G'",
+    "search tiny --max-gmacs lots": "--max-gmacs must be a number above 0 and below 1e100, got 'lots'",
+    "search tiny --max-gmacs 5G": "--max-gmacs must be a number above 0 and below 1e100, got '5G'",
     "search tiny --budget resnet50 --match ,": "match needs at least one of params, macs",
     "export pvt_small --batch-size 2": "go with --onnx",
     "search tiny --max-params 5X": "with a unit (k, M, G) or without, got '5X'",
@@ -348,6 +348,10 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("25.6M", 25_600_000), ("4.1G", 4_100_000_000), (".5k", 500), ("1e3", 1000), ("12", 12), ("1.9999", 1)],
+)
 def test_numbers_with_units_are_exact(text: str, value: int) -> None:
     """A count is what is written, rounded down, never a rounded float."""
     assert values.number("--x", text, values.COUNT_UNITS) == value
