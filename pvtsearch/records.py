@@ -42,7 +42,7 @@ class Certificate:
     front in any objective. Then nothing is said of ties.
     """
 
-    feasible: int | None  # configurations within the limits; None where they were too many to count
+    feasible: int | None  # configurations within the limits; None where nobody counted (`counted` of search.exact does)
     ties: tuple[int, ...]  # how many of them each record of the front stands for
     epsilon: str | None
 

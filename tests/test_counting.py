@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -14,7 +16,7 @@ from pvtsearch.analysis.metrics import analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
-from pvtsearch.errors import NothingFeasible
+from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.search.counting import count_feasible, take_stock
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.draws import estimate_feasible, uniform_draws
@@ -126,8 +128,41 @@ def test_what_is_too_much_to_count_is_estimated_around_the_truth() -> None:
     assert estimate.draws == 20_000
 
 
+def test_limits_that_no_table_counts_are_counted_one_by_one() -> None:
+    """A limit on a peak in a small space: number and ranges are brute force's, by every way of costing."""
+    free = Problem(load_space("tiny"), (64, 64), costing=costing_with(["inference_peak_bytes"], MemorySetting()))
+    paths = Paths(free)
+    every = [paths.path(number).cost for number in range(paths.total)]
+    limit = sorted(cost["inference_peak_bytes"] for cost in every)[len(every) // 3]
+    problem = replace(free, budget=Budget({"inference_peak_bytes": limit}))
+    inside = [cost for cost in every if cost["inference_peak_bytes"] <= limit]
+    stock = take_stock(problem)
+    assert stock.feasible == len(inside)
+    for metric, span in stock.ranges.items():
+        values = [cost[metric] for cost in inside]
+        assert (span.least, span.largest) == (min(values), max(values))
+    estimate = estimate_feasible(problem, draws=5000)
+    assert estimate.low <= len(inside) <= estimate.high
+    for metric, span in estimate.ranges.items():
+        assert stock.ranges[metric].least <= span.least <= span.largest <= stock.ranges[metric].largest
+
+
+def test_costs_of_many_are_those_of_each() -> None:
+    """Of networks by their numbers, also where numbers go beyond 64 bits; in whatever order."""
+    for space, size in (("tiny", (64, 64)), ("pvt_v2", (224, 224))):
+        paths = Paths(Problem(load_space(space), size))
+        numbers = [random.Random(1).randrange(paths.total) for _ in range(40)]
+        expected = sorted(tuple(paths.path(number).cost.values()) for number in numbers)
+        assert sorted(map(tuple, paths.costs(numbers).tolist())) == expected
+        larger = Paths(paths.problem)
+        larger.total = 2**70  # numbers as Python's own integers
+        assert sorted(map(tuple, larger.costs(numbers).tolist())) == expected
+
+
 def test_nothing_to_draw_is_an_error() -> None:
-    """By either way of drawing."""
+    """By either way of drawing; and less than nothing is none."""
+    with pytest.raises(InputError, match="at least 0"):
+        uniform_draws(TINY, -1, seed=0)
     impossible = Problem(TINY.space, (64, 64), budget=Budget({"params": 1000}))
     assert count_feasible(impossible) == 0
     for most in (20_000_000, 1):

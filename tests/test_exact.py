@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +109,19 @@ def test_what_does_not_combine_over_stages_is_refused_by_name(monkeypatch: pytes
         Composition(problem, [Objective("trained", "maximize")])
 
 
+def test_rules_that_leave_nothing_are_named() -> None:
+    """Not the budget and not the input: the rule, where without it something would be left."""
+    space = load_space("tiny")
+    first = replace(space.stages[0], embed_dim=(96,))
+    falling = replace(space, stages=(first, *space.stages[1:]))
+    with pytest.raises(NothingFeasible, match="keeps the space's rules: embed_dim nondecreasing"):
+        exact_front(falling, ["macs"], Budget({"macs": 10**12}))
+
+
 def test_nothing_feasible_and_bad_epsilons_are_said() -> None:
     """Each with its own line."""
+    with pytest.raises(InputError, match="must be a sequence of names"):
+        exact_front("tiny", "macs", LIMITS)
     with pytest.raises(NothingFeasible, match="raise the budget"):
         exact_front("tiny", ["macs"], Budget({"params": 1000}))
     for epsilon in ("0", "2", "much", "0.0001"):

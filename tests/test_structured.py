@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import time
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -11,6 +14,7 @@ import pytest
 
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
+from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.records import Objective
 from pvtsearch.search import lattice as lattices
 from pvtsearch.search.ascent import highest
@@ -142,6 +146,89 @@ def test_it_is_one_of_optunas_samplers(options: dict[str, int]) -> None:
     """Alone or with parallel workers: as many trials as asked for, each complete."""
     study = study_of(Question(PROBLEM, ACCURACY, extrapolated=False), 1, 14, **options)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 14
+
+
+def test_threads_never_evaluate_a_network_twice() -> None:
+    """Also while the trial of a proposal has not suggested its parameters yet."""
+    sampler = StructuredSampler(Question(PROBLEM, ACCURACY, extrapolated=False), 3)
+    evaluated = list[PVTConfig]()
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+
+    def evaluate(trial: optuna.Trial) -> float:
+        time.sleep(0.01)  # what a thread does between its proposal and its parameters
+        evaluated.append(sampler.decode(trial).config)
+        return hidden(evaluated[-1])
+
+    study.optimize(evaluate, n_trials=24, n_jobs=4)
+    assert len(set(evaluated)) == 24
+
+
+def test_workers_on_one_storage_never_evaluate_a_network_twice(tmp_path: Path) -> None:
+    """What another process proposed is known as soon as it did; here two samplers, strangers but for the storage."""
+    question = Question(PROBLEM, ACCURACY, extrapolated=False)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    samplers = [StructuredSampler(question, 0), StructuredSampler(question, 0)]
+    optuna.create_study(study_name="one", storage=url, direction="maximize")
+    studies = [optuna.load_study(study_name="one", storage=url, sampler=sampler) for sampler in samplers]
+    evaluated = list[PVTConfig]()
+    for _ in range(7):
+        trials = [study.ask() for study in studies]
+        for study, sampler, trial in zip(studies, samplers, trials, strict=True):
+            evaluated.append(sampler.decode(trial).config)
+            study.tell(trial, hidden(evaluated[-1]))
+    assert len(set(evaluated)) == 14
+
+
+def test_a_simultaneous_proposal_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another process proposed the same network after this one had looked, this one proposes another."""
+    sampler = StructuredSampler(Question(PROBLEM, ACCURACY, extrapolated=False), 0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    first = sampler.decode(study.ask()).config
+    lattice = sampler._structure.proposer.lattice
+    others = [sampler._structure.params(path) for path in paths(lattice, 5)]
+    taken = study.get_trials()[0].system_attrs["pvtsearch:proposed"]
+    free = next(params for params in others if params != taken)
+    proposals = iter([taken, free])
+    monkeypatch.setattr(sampler, "_propose", lambda *_: next(proposals))
+    assert sampler.decode(study.ask()).config != first
+
+
+def test_a_sampler_survives_pickling() -> None:
+    """As workers get it; and it proposes the same."""
+    question = Question(PROBLEM, ACCURACY, extrapolated=False)
+    proposed = []
+    for sampler in (made := StructuredSampler(question, 4), pickle.loads(pickle.dumps(made))):  # noqa: S301  # its own
+        trial = optuna.create_study(direction="maximize", sampler=sampler).ask()
+        proposed.append(sampler.decode(trial).config)
+    assert proposed[0] == proposed[1]
+
+
+def test_a_study_that_asks_for_something_else_is_refused() -> None:
+    """Other objectives, another direction, another space: one line each."""
+    question = Question(PROBLEM, ACCURACY, extrapolated=False)
+    sampler = StructuredSampler(question)
+    with pytest.raises(InputError, match=r"directions are maximize, minimize, .* maximize accuracy"):
+        optuna.create_study(directions=["maximize", "minimize"], sampler=sampler).ask()
+    with pytest.raises(InputError, match="its directions are minimize"):
+        optuna.create_study(direction="minimize", sampler=sampler).ask()
+    other = Problem(load_space("pvt_v2"), (224, 224))
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    sizes = Decoder(other).sizes
+    ranges = {name: optuna.distributions.IntDistribution(0, size - 1) for name, size in sizes.items()}
+    params = dict.fromkeys(ranges, 0)
+    study.add_trial(optuna.trial.create_trial(params=params, distributions=ranges, value=1.0))
+    with pytest.raises(InputError, match="trial 0 is of another space or budget"):
+        study.ask()
+
+
+def test_over_refuses_what_cannot_be() -> None:
+    """Before any trial: no objectives, unknown directions, nothing within the limits."""
+    with pytest.raises(InputError, match="at least one"):
+        StructuredSampler.over("tiny", {})
+    with pytest.raises(InputError, match="accuracy must be one of minimize, maximize, got 'up'"):
+        StructuredSampler.over("tiny", {"accuracy": "up"})  # type: ignore[dict-item]  # what is refused
+    with pytest.raises(NothingFeasible):
+        StructuredSampler.over("tiny", {"accuracy": "maximize"}, Budget({"params": 10}))
 
 
 def test_other_parameters_are_drawn_with_a_warning() -> None:

@@ -55,7 +55,7 @@ def envelope(macs_limit: int, image_size: ImageSize, task: Task = "classificatio
         raise InputError(
             f"the prior is known for {smallest / 1e9:.3g} to {largest / 1e9:.3g} GMACs at "
             f"{image_size[0]}x{image_size[1]} (around the published PVT networks), got a limit of "
-            f"{macs_limit / 1e9:.3g} GMACs: give --extrapolate to use its score all the same"
+            f"{macs_limit / 1e9:.3g} GMACs: give --extrapolate (in Python extrapolate=True) to use it all the same"
         )
     return tuple(_stage_envelope([stages[i] for stages in reached]) for i in range(len(reached[0])))
 

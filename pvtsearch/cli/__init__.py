@@ -51,7 +51,10 @@ def run(arguments: list[str]) -> int:
         sys.stderr.close()
         return 1
     if status == INTERRUPTED:
-        _complain("interrupted; a search goes on where it was with the same command", INTERRUPTED)
+        _complain(
+            "interrupted; with the same command a study's trials go on where they were, all else begins anew",
+            INTERRUPTED,
+        )
     return status if isinstance(status, int) else 0
 
 

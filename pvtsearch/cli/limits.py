@@ -14,17 +14,17 @@ from pvtsearch.serialize import load_config
 
 if TYPE_CHECKING:
     from pvtsearch.analysis.calibration import Calibration
-    from pvtsearch.search.question import Question
+    from pvtsearch.search.problem import Problem
 
 
-def check_circumstances(given: Iterable[str], question: Question) -> None:
+def check_circumstances(given: Iterable[str], problem: Problem) -> None:
     """Raise `InputError` for an option that says what memory is computed for, where no such memory is asked for."""
-    costing = question.problem.costing
+    costing = problem.costing
     shared = ("batch_size", "dtype") if "latency_ns" in costing.metrics else ()
     needless = [name for name in given if name not in (*costing.circumstances, *shared)]
     if needless:
         option = "--memory-backend" if needless[0] == "backend" else f"--{needless[0].replace('_', '-')}"
-        kind = "training memory" if question.problem.costing.peaks else "memory"
+        kind = "training memory" if costing.peaks else "memory"
         raise InputError(
             f"{option} is a circumstance of {kind}, which is not asked for: give --max-memory or "
             "--max-training-memory, or inference_memory or training_memory in --match or --objectives"

@@ -123,7 +123,7 @@ def search(
         calibration=calibration,
         extrapolate=extrapolate,
     )
-    check_circumstances(circumstances, question)
+    check_circumstances(circumstances, question.problem)
     count = FINALISTS if measure is None else measure
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pvtsearch.analysis.setting import Dtype, Execution
+from pvtsearch.analysis.setting import Dtype, Execution, MemorySetting
 from pvtsearch.cli import tables, values
 from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options
-from pvtsearch.cli.limits import the_budget
+from pvtsearch.cli.limits import check_circumstances, the_budget
 
 if TYPE_CHECKING:
     from pvtsearch.search.counting import Inventory
@@ -27,17 +27,21 @@ def space(
     ] = None,
     max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
+    max_memory: Annotated[str | None, typer.Option(help="Limit on peak memory in inference, such as 4GiB.")] = None,
+    max_training_memory: Annotated[
+        str | None, typer.Option(help="Limit on peak memory of a training step, such as 16GiB.")
+    ] = None,
     max_latency: Annotated[
         str | None, typer.Option(help="Limit on predicted latency, such as 5ms; needs a calibration.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="Of latency: cpu or cuda; by default cpu.")] = None,
-    dtype: Annotated[Dtype | None, typer.Option(help="Of latency; by default float32.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images, of latency; by default 1.", min=1)] = None,
     execution: Annotated[Execution | None, typer.Option(help="Of latency; by default eager.")] = None,
     calibrations: Annotated[
         Path | None, typer.Option(help="Folder or file of calibrations; by default reports/devices.")
     ] = None,
     task: values.TaskOption = "classification",
+    batch_size: Annotated[int | None, typer.Option(help="Images, of memory and latency; by default 1.", min=1)] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="Of memory and latency; by default float32.")] = None,
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
     format: Annotated[
         Literal["table", "json", "markdown"], typer.Option("--format", help="How to print it.")
@@ -45,7 +49,6 @@ def space(
 ) -> int:
     """How many configurations a space has, how many are within a budget, and what these cost: exact, by counting."""
     from pvtsearch.analysis.metrics import costing_with
-    from pvtsearch.analysis.setting import MemorySetting
     from pvtsearch.analysis.timing import TimingSetting
     from pvtsearch.search.counting import take_stock
     from pvtsearch.search.draws import estimate_feasible
@@ -55,20 +58,29 @@ def space(
 
     loaded = load_space(space)
     size = values.image_size(image_size) or (loaded.image_size, loaded.image_size)
-    setting = MemorySetting()
+    given = {"batch_size": batch_size, "dtype": dtype}
+    circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    setting = MemorySetting(**circumstances)
     wants_latency = asks_for_latency(max_latency, match, "")
-    of_latency = {"--device": device, "--dtype": dtype, "--batch-size": batch_size, "--execution": execution,
-                  "--calibrations": calibrations}  # fmt: skip
+    of_latency = {"--device": device, "--execution": execution, "--calibrations": calibrations}
     check_latency_options(wants_latency, of_latency)
-    timing = TimingSetting(
-        device=device or "cpu", dtype=dtype or "float32", batch_size=batch_size or 1, execution=execution or "eager"
-    )
+    timing = TimingSetting(device=device or "cpu", execution=execution or "eager", **circumstances)
     calibration = calibration_of(calibrations, timing, loaded, size, task) if wants_latency else None
     limits = the_budget(
-        budget, match, size, task, setting, calibration,
-        max_latency=max_latency, max_gmacs=max_gmacs, max_params=max_params,
-    )  # fmt: skip
+        budget,
+        match,
+        size,
+        task,
+        setting,
+        calibration,
+        max_gmacs=max_gmacs,
+        max_params=max_params,
+        max_memory=max_memory,
+        max_training_memory=max_training_memory,
+        max_latency=max_latency,
+    )
     problem = Problem(loaded, size, task, limits, costing=costing_with(limits.limits, setting, calibration))
+    check_circumstances(circumstances, problem)
     found: Inventory | Estimate
     try:
         found = take_stock(problem)
@@ -95,28 +107,29 @@ def as_json(problem: Problem, found: Inventory | Estimate) -> dict[str, Any]:
         "size": size.legal,
         "dropped": {law: count for law, count in size.dropped().items() if count},
     }
-    match found:
-        case Estimate(feasible, low, high, draws):
-            estimate = {"feasible": feasible, "low": low, "high": high, "confidence": 0.95, "draws": draws}
-            return {**facts, "estimate": estimate}
-        case _:
-            ranges = {name: {"least": span.least, "largest": span.largest} for name, span in found.ranges.items()}
-            share = found.feasible / size.legal if size.legal else 0.0
-            return {**facts, "feasible": found.feasible, "share": share, "ranges": ranges}
+    ranges = {name: {"least": span.least, "largest": span.largest} for name, span in found.ranges.items()}
+    share = found.feasible / size.legal if size.legal else 0.0
+    if isinstance(found, Estimate):
+        interval = {"low": found.low, "high": found.high, "confidence": 0.95}
+        estimate = {"feasible": found.feasible, "share": share, **interval, "draws": found.draws, "ranges": ranges}
+        return {**facts, "estimate": estimate}
+    return {**facts, "feasible": found.feasible, "share": share, "ranges": ranges}
 
 
 def rows(facts: dict[str, Any]) -> list[list[str]]:
     """The facts for people: what, how much, and a remark."""
     size = facts["size"]
     body = [["configurations", f"{size:,}", ""]]
+    found = facts.get("estimate", facts)
+    share, seen = f"{found['share']:.3%} of them", ""
     if "estimate" in facts:
-        estimate = facts["estimate"]
-        interval = f"95 % interval {estimate['low']:,} to {estimate['high']:,}, from {estimate['draws']:,} draws"
-        body.append(["within the budget, estimated", f"{estimate['feasible']:,}", interval])
+        interval = f"95 % interval {found['low']:,} to {found['high']:,}"
+        body.append(["within the budget, estimated", f"{found['feasible']:,}", f"{share}, {interval}"])
+        seen = f" of {found['draws']:,} draws"
     else:
-        body.append(["within the budget", f"{facts['feasible']:,}", f"{facts['share']:.3%} of them"])
-    for metric, span in facts.get("ranges", {}).items():
-        body.append([f"{metric}, least", f"{span['least']:,}", ""])
+        body.append(["within the budget", f"{found['feasible']:,}", share])
+    for metric, span in found["ranges"].items():
+        body.append([f"{metric}, least{seen}", f"{span['least']:,}", ""])
         limit = facts["budget"]["limits"].get(metric)
-        body.append([f"{metric}, largest", f"{span['largest']:,}", f"limit {limit:,}" if limit else ""])
+        body.append([f"{metric}, largest{seen}", f"{span['largest']:,}", f"limit {limit:,}" if limit else ""])
     return body

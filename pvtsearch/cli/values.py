@@ -71,5 +71,9 @@ def number(option: str, text: str, units: Mapping[str, int]) -> int:
 
 def _refuse(option: str, text: str, units: Mapping[str, Any]) -> NoReturn:
     known = ", ".join(unit for unit in units if unit)
-    law = f"a number above 0, with a unit ({known}) or without" if known else "a number above 0"
+    law = (
+        f"a number above 0 and below 1e100, with a unit ({known}) or without"
+        if known
+        else "a number above 0 and below 1e100"
+    )
     raise InputError(f"{option} must be {law}, got '{text}'")

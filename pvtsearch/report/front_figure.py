@@ -37,12 +37,12 @@ def front_figure(rows: ReportRows) -> go.Figure:
     first = foremost_pair(rows)
     figure = go.Figure([_trials(rows), _front(rows), *_landmark_traces(), _exact(rows)], layout=plain_layout())
     figure.update_layout(
-        height=540,
+        height=564,
         meta={"views": views, "first": first, "quantities": [[q.name, q.title] for q in rows.quantities]},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         xaxis2={"overlaying": "x", "range": [0, 1], "visible": False, "fixedrange": True},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
-        margin={"l": 70, "r": 24, "t": 34, "b": 52},
+        margin={"l": 70, "r": 24, "t": 58, "b": 52},  # above: Plotly's buttons, then the budget's label
     )
     apply_view(figure, views[first])
     return figure

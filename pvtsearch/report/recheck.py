@@ -45,8 +45,11 @@ def recheck(folder: Path) -> Recheck:
         costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"--front {folder}: must be the folder of a search: {error}") from error
+    except OSError as error:
+        reason = f"{error.filename} cannot be read ({error.strerror})"
+        raise InputError(f"--front {folder}: must be the folder of a search: {reason}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"--front {folder}: must be the folder of a search: its files are damaged: {error}") from error
     found = [difference for row in rows for difference in _differences(folder, row, size, task, budget, costing)]
     if len(set(names)) != expected:
         found.append(f"front.csv has {len(set(names)):,} networks, summary.json {expected:,}")

@@ -46,7 +46,10 @@ class StageRow:
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """One evaluated network; `shares` are its costs over the budget's limits, `measured_ns` its latency if measured."""
+    """One evaluated network; `shares` are its costs over the budget's limits, `measured_ns` its latency if measured.
+
+    ties: of a front that is proven, how many networks within the limits have these values.
+    """
 
     name: str
     trial: int
@@ -54,6 +57,7 @@ class NetworkRow:
     shares: Mapping[str, float]
     stages: tuple[StageRow, ...]
     measured_ns: int | None = None
+    ties: int | None = None
 
 
 @dataclass(frozen=True)
@@ -166,9 +170,12 @@ def front_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
     """The front in its own order, named by position."""
     digits = max(3, len(str(len(result.front))))
     names = (f"front_{position:0{digits}}" for position in range(1, len(result.front) + 1))
-    measured = {each.position: each.measured_ns for each in result.finalists}
     rows = _network_rows(result, zip(names, result.front, strict=True))
-    return tuple(replace(row, measured_ns=measured.get(position)) for position, row in enumerate(rows))
+    measured = {each.position: each.measured_ns for each in result.finalists}
+    ties = dict(enumerate(result.certificate.ties if result.certificate else ()))
+    return tuple(
+        replace(row, measured_ns=measured.get(position), ties=ties.get(position)) for position, row in enumerate(rows)
+    )
 
 
 def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:

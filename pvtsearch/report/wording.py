@@ -24,18 +24,19 @@ class FactRow:
 
 def headline(result: SearchResult, shown: Sequence[str]) -> str:
     """What the search found, in one or two sentences; shown: the metrics and signals of the report, foremost first."""
-    space = f"{magnitude(result.space_size)} networks of {result.space}"
+    networks = "network" if result.space_size == 1 else "networks"
+    space = f"{magnitude(result.space_size)} {networks} of {result.space}"
     budget = f"within {limits_in_words(result.budget)}" if result.budget.limits else "without a budget"
     if not result.front:
         return f"None of the {space} was evaluated {budget}."
     verb = "is" if len(result.front) == 1 else "are"
-    best = f"{len(result.front):,} {verb} Pareto-best"
+    best = f"{len(result.front):,} {verb} {'the best' if len(result.objectives) == 1 else 'Pareto-best'}"
     if result.certificate is None:
         found = f"Of {plural(len(result.records), 'network')} evaluated {budget}, drawn from the {space}, {best}."
     elif result.certificate.epsilon:
-        found = (
-            f"Of the {space}, {len(result.front):,} stand for all {budget}{_enveloped(result)}, up to a stated share."
-        )
+        share = percent(float(Fraction(result.certificate.epsilon)))
+        stand = f"{len(result.front):,} {'stands' if len(result.front) == 1 else 'stand'} for all"
+        found = f"Of the {space}, {stand} {budget}{_enveloped(result)}, up to {share} in each objective."
     else:
         found = f"Of the {space}, {best} {budget}{_enveloped(result)}: proven."
     return f"{found} {_extreme(result, shown)}"
@@ -81,6 +82,10 @@ def _unbeaten(result: SearchResult) -> str:
     match result.objectives:
         case [best]:
             return f"None is {'higher' if best.direction == 'maximize' else 'lower'} in {noun(best.name)}."
+        case [one, other] if len(result.front) == 1:
+            return f"None is better in {noun(one.name)} or in {noun(other.name)}."
+        case _ if len(result.front) == 1:
+            return "None is better in any objective."
         case [one, other]:
             better = (
                 f"Any that is better in {noun(one.name)} than a network of this front is worse in {noun(other.name)}"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from pvtsearch.analysis.table import LARGEST_EXACT
 from pvtsearch.search.dominance import last_at_most, order_of, places_of, weight_below
-from pvtsearch.search.halves import MAX_ROWS, PLANE, Halves, Integers, Meeting
+from pvtsearch.search.halves import MAX_ROWS, PLANE, Halves, Integers, Meeting, TooManyRows
+from pvtsearch.search.paths import Paths
 from pvtsearch.search.problem import Problem
 
+ONE_BY_ONE = 300_000  # networks that are looked at one by one
 _INT64 = 2**63
 _PORTION = 2**14  # first halves that are asked for the largest cost at once, the most promising first
 
@@ -24,9 +25,8 @@ class Range(NamedTuple):
     largest: int
 
 
-@dataclass(frozen=True)
-class Inventory:
-    """All configurations within a problem's limits: how many, and the range of each metric over them."""
+class Inventory(NamedTuple):
+    """Configurations within a problem's limits: how many, and the range of each metric over them."""
 
     feasible: int
     ranges: dict[str, Range]
@@ -41,15 +41,33 @@ def count_feasible(problem: Problem, *, most: int = MAX_ROWS) -> int:
 def take_stock(problem: Problem, *, most: int = MAX_ROWS) -> Inventory:
     """The exact number of configurations within a problem's limits, and the range of each metric over them.
 
-    Raises `TooManyRows` beyond `most` table rows.
+    By tables of halves where limits are on params and MACs, else one by one. Raises `TooManyRows` beyond `most` table
+    rows, or `ONE_BY_ONE` networks: then `draws.estimate_feasible` estimates.
     """
-    halves, feasible = Halves(problem, most=most), 0
+    try:
+        halves, feasible = Halves(problem, most=most), 0
+    except TooManyRows:
+        paths = Paths(problem)
+        if paths.total > ONE_BY_ONE:
+            raise
+        return survey(problem, paths.costs(range(paths.total)))
     ranges = [Range(LARGEST_EXACT, -1) for _ in PLANE]
     for meeting, partners in matched(halves):
         feasible += _pairs(meeting, partners)
         met = meeting._replace(firsts=meeting.firsts.take(partners > 0))
         ranges = [_widened(known, halves, met, column) for column, known in enumerate(ranges)]
     return Inventory(feasible, dict(zip(PLANE, ranges, strict=True)) if feasible else {})
+
+
+def survey(problem: Problem, costs: Integers) -> Inventory:
+    """How many of these networks are within the budget, and the range of each metric over them; costs (N, metrics)."""
+    metrics = list(problem.costing.metrics)
+    inside = np.ones(len(costs), dtype=bool)
+    for name, limit in problem.budget.limits.items():
+        inside &= costs[:, metrics.index(name)] <= limit
+    columns = costs[inside].T.tolist() if inside.any() else []
+    ranges = {name: Range(min(column), max(column)) for name, column in zip(metrics, columns, strict=False)}
+    return Inventory(int(inside.sum()), ranges)
 
 
 def matched(halves: Halves) -> Iterator[tuple[Meeting, Integers]]:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvtsearch.config import PVTConfig
-from pvtsearch.errors import NothingFeasible
+from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.knobs import Rows
-from pvtsearch.search.counting import matched, room_for, sums_fit
+from pvtsearch.search.counting import Range, matched, room_for, sums_fit, survey
 from pvtsearch.search.dominance import point_below
 from pvtsearch.search.halves import COLUMNS, MAX_ROWS, Halves, Integers, Meeting, TooManyRows
 from pvtsearch.search.paths import Path, Paths
@@ -30,12 +30,16 @@ MAX_MISSES = 1_000_000
 
 @dataclass(frozen=True)
 class Estimate:
-    """How many configurations lie within the limits, from so many uniform draws, with a 95 % interval (Wilson 1927)."""
+    """How many configurations lie within the limits, from so many uniform draws, with a 95 % interval (Wilson 1927).
+
+    ranges: of each metric over the draws that are within the limits.
+    """
 
     feasible: int
     low: int
     high: int
     draws: int
+    ranges: dict[str, Range]
 
 
 def uniform_draws(problem: Problem, count: int, *, seed: int, most: int = MAX_ROWS) -> list[PVTConfig]:
@@ -44,6 +48,8 @@ def uniform_draws(problem: Problem, count: int, *, seed: int, most: int = MAX_RO
     By counting what lies behind each choice; where tables for that would pass `most` rows, by rejection of draws from
     the whole space. Raises `NothingFeasible` where there is nothing, or where rejection finds hardly anything.
     """
+    if count < 0:
+        raise InputError(f"count must be at least 0, got {count}")
     if not is_feasible(problem):
         raise nothing_feasible(problem)
     rng = random.Random(seed)  # noqa: S311  statistics, no secret
@@ -57,10 +63,10 @@ def uniform_draws(problem: Problem, count: int, *, seed: int, most: int = MAX_RO
 def estimate_feasible(problem: Problem, *, seed: int = 0, draws: int = ESTIMATE_DRAWS) -> Estimate:
     """An unbiased estimate of the number of configurations within a problem's limits."""
     paths, rng = Paths(problem), random.Random(seed)  # noqa: S311  statistics, no secret
-    numbers = (rng.randrange(max(1, paths.total)) for _ in range(draws))
-    hits = sum(_admits(problem, paths.path(number)) for number in numbers) if paths.total else 0
+    numbers = [rng.randrange(paths.total) for _ in range(draws if paths.total else 0)]
+    hits, ranges = survey(problem, paths.costs(numbers))
     low, high = _wilson(hits, draws)
-    return Estimate(paths.total * hits // draws, int(paths.total * low), math.ceil(paths.total * high), draws)
+    return Estimate(paths.total * hits // draws, int(paths.total * low), math.ceil(paths.total * high), draws, ranges)
 
 
 def _wilson(hits: int, draws: int) -> tuple[float, float]:

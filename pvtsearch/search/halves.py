@@ -76,7 +76,9 @@ class Halves:
     def __init__(self, problem: Problem, *, most: int = MAX_ROWS) -> None:
         self.problem, self.most = problem, most
         if not problem.budget.limits.keys() <= set(PLANE):
-            raise TooManyRows(f"limits beyond {' and '.join(PLANE)}")
+            raise TooManyRows(
+                f"limits beyond {' and '.join(PLANE)} are counted by no table: estimate_feasible estimates"
+            )
         known = problem.budget.limits
         self.limits = np.array([min(known.get(name, LARGEST_EXACT), LARGEST_EXACT) for name in PLANE], dtype=np.int64)
         self._unlimited = [column for column, name in enumerate(PLANE) if name not in known]
@@ -157,7 +159,9 @@ class Halves:
 
     def _check(self, rows: int) -> None:
         if rows > self.most:
-            raise TooManyRows(f"{rows:,} rows")
+            raise TooManyRows(
+                f"a table of {rows:,} rows is needed, most is {self.most:,}: give more, or estimate_feasible"
+            )
 
 
 def _nothing() -> Runs:

@@ -75,6 +75,8 @@ def measured_latency(config: ModelConfig, image_size: ImageSize, task: Task, cal
 
 def objectives_of(names: Sequence[str]) -> tuple[Objective, ...]:
     """Objectives by name: metrics are minimised, scores of signals maximised."""
+    if isinstance(names, str):
+        raise InputError(f"objectives: must be a sequence of names, such as ('{names}',), got '{names}'")
     if not names:
         raise InputError(f"objectives: needs at least one of {', '.join((*SIGNALS, *ASKED_AS))}")
     if len(set(names)) < len(names):
@@ -106,14 +108,14 @@ def prior_limits(space: SearchSpace, budget: Budget, image_size: ImageSize, task
     if "macs" not in budget.limits:
         raise InputError(
             "the prior is trusted inside an envelope that needs a limit on MACs: give --budget or --max-gmacs, "
-            "or --extrapolate to use its score everywhere"
+            "or --extrapolate (in Python extrapolate=True) to use its score everywhere"
         )
     limit = budget.limits["macs"]
     stages = envelope(limit, image_size, task)
     if len(stages) != len(space.stages):
         raise InputError(
             f"the prior is trusted for {len(stages)} stages, the space {space.name} has {len(space.stages)}: "
-            "give --extrapolate to use its score all the same"
+            "give --extrapolate (in Python extrapolate=True) to use its score all the same"
         )
     return tuple(
         StageLimit(index, name, *(bound * (limit if name in METRICS else 1) for bound in (span.lower, span.upper)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from itertools import accumulate
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pvtsearch.analysis.table import as_dict
 from pvtsearch.config import PVTConfig
@@ -26,6 +28,12 @@ class Path(NamedTuple):
 
 def costs_of(problem: Problem, template: PVTConfig, rows: Rows) -> list[dict[str, int]]:
     """Every metric of networks (N, stages) given by the rows of their stages' options, by a problem's tables."""
+    totals = _totals(problem, template, rows).tolist()
+    return [dict(zip(problem.costing.metrics, total, strict=True)) for total in totals]
+
+
+def _totals(problem: Problem, template: PVTConfig, rows: Rows) -> NDArray[np.int64]:
+    """These metrics as columns, (N, metrics)."""
     spent = np.tile(problem.algebra.nothing(), (len(rows), 1))
     states = {problem.start(): np.arange(len(rows))}
     for index, column in enumerate(rows.T):
@@ -37,8 +45,7 @@ def costs_of(problem: Problem, template: PVTConfig, rows: Rows) -> list[dict[str
                 spent[mine] = problem.algebra.concatenate(spent[mine], costs)
                 left[branch.leaving].append(mine)
         states = {leaving: np.concatenate(each) for leaving, each in left.items()}
-    totals = problem.algebra.total(spent).tolist()
-    return [dict(zip(problem.costing.metrics, total, strict=True)) for total in totals]
+    return problem.algebra.total(spent)
 
 
 class Paths:
@@ -89,3 +96,31 @@ class Paths:
         """The configuration of a path."""
         stages = (options.stages[row] for options, row in zip(self.problem.space.options, path.rows, strict=True))
         return self.problem.space.decode(path.template, tuple(stages))
+
+    def costs(self, numbers: Sequence[int]) -> NDArray[np.int64]:
+        """Every metric of many networks, (N, metrics) in the order of the problem's costing; rows are in no order."""
+        exact = np.array(numbers, dtype=np.int64 if self.total <= np.iinfo(np.int64).max else object)
+        found = [np.empty((0, len(self.problem.costing.metrics)), dtype=np.int64)]
+        for template, (start, stop) in zip(self.problem.space.templates, pairwise(self._starts), strict=True):
+            mine = exact[(exact >= start) & (exact < stop)] - start
+            found.append(_totals(self.problem, template, self._rows(template, mine)))
+        return np.concatenate(found)
+
+    def _rows(self, template: PVTConfig, numbers: NDArray[Any]) -> Rows:
+        """Rows of stages' options, (N, stages), of the networks of a template by their numbers among its own."""
+        rows, left = np.empty((len(numbers), len(self.problem.space.stages)), dtype=np.int64), numbers.copy()
+        states = {self.problem.start(): np.arange(len(numbers))}
+        for index in range(rows.shape[1]):
+            leaving: dict[Entering, list[Rows]] = defaultdict(list)
+            for entering, networks in states.items():
+                table = np.array(self._table(template, index, entering), dtype=numbers.dtype)
+                places = np.searchsorted(table, left[networks], side="right") - 1
+                for place, branch in enumerate(self.problem.branches(template, index, entering)):
+                    here = networks[places == place]
+                    behind = self._behind(template, index + 1, branch.leaving)
+                    within = left[here] - table[place]
+                    rows[here, index] = branch.rows[(within // behind).astype(np.int64)]
+                    left[here] = within % behind
+                    leaving[branch.leaving].append(here)
+            states = {entering: np.concatenate(each) for entering, each in leaving.items()}
+        return rows

@@ -80,9 +80,23 @@ def _why_nothing(problem: Problem) -> str:
     if problem.stage_limits and is_feasible(replace(problem, stage_limits=())):
         return (
             f"no configuration of {problem.space.name} is within {limits} and inside the prior's envelope: "
-            "give --extrapolate to search outside it, or another space"
+            "give --extrapolate (in Python extrapolate=True) to search outside it, or another space"
         )
+    if rules := _rules_to_blame(problem):
+        return f"no configuration of {problem.space.name} is within {limits} and keeps the space's rules: {rules}"
     if not problem.space.size(problem.image_size).legal:
         height, width = problem.image_size
         return f"no configuration of {problem.space.name} is legal at {height}x{width}: give a larger --image-size"
     return f"no configuration of {problem.space.name} is within {limits}: raise the budget or widen the space"
+
+
+def _rules_to_blame(problem: Problem) -> str:
+    """The rules without which something would be within all limits; nothing where rules are not to blame."""
+    rules = problem.space.rules
+    if not rules or not is_feasible(replace(problem, space=replace(problem.space, rules=()))):
+        return ""
+    one_by_one = ((rule, tuple(other for other in rules if other is not rule)) for rule in rules)
+    alone = [
+        rule for rule, left in one_by_one if is_feasible(replace(problem, space=replace(problem.space, rules=left)))
+    ]
+    return "; ".join(str(rule) for rule in (alone or rules))

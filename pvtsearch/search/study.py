@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import StudyError
@@ -64,11 +64,24 @@ def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
         storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
     except (SQLAlchemyError, ImportError, ValueError) as error:
         name = shown or f"--storage {hide_password(url)}"
-        raise StudyError(f"{name}: no study storage that can be opened ({type(error).__name__})") from error
+        raise StudyError(f"{name}: no study storage that can be opened: {_reason(error)}") from error
     if url.startswith("sqlite"):
         event.listen(storage.engine, "connect", _write_ahead)
         storage.engine.dispose()  # connections made before the listener was there
     return storage
+
+
+def _reason(error: Exception) -> str:
+    """Why a storage cannot be opened, without its URL, which may hold a password."""
+    match error:
+        case ArgumentError():
+            return "not a database URL such as sqlite:///study.db"
+        case ImportError():
+            return f"its driver {error.name or ''} is not installed".replace("  ", " ")
+        case DBAPIError():
+            return "the database does not answer, or the file is none of Optuna's"
+        case _:
+            return "the database is not one of this version of Optuna"
 
 
 def _write_ahead(connection: Any, _record: Any) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -76,29 +77,28 @@ def needed(values: list[float], target: float) -> float:
 
 
 def show(folder: Path) -> None:
-    """Markdown tables: what was found, and trials needed to find what others did, medians with 95 % intervals."""
-    print("| family | noise | trials | " + " | ".join(METHODS) + " |\n|" + " --- |" * (3 + len(METHODS)))
-    for family in get_args(Family):
-        for noise in NOISES:
+    """Markdown tables: what was found, always over seeds that all have, and trials needed to find what others did."""
+    for methods in (("structured", "tpe", "nsga2", "random"), ("structured", "gp")):
+        print("| family | noise | seeds | trials | " + " | ".join(methods) + " |\n|" + " --- |" * (4 + len(methods)))
+        for family, noise in product(get_args(Family), NOISES):
+            runs = [found(folder, family, noise, method) for method in methods]
+            seeds = sorted(set.intersection(*(set(each) for each in runs)))
             for count in SHOWN:
-                ours = found(folder, family, noise, "structured")
-                cells = [values_after(found(folder, family, noise, method), ours, count) for method in METHODS]
-                print(f"| {family} | {noise} | {count} | {' | '.join(cells)} |")
-    print("\n| family | noise | to find what | finds in 200: median trials (95 % interval) | seeds |\n|" + " --- |" * 5)
-    for family in get_args(Family):
-        for noise in NOISES:
-            ours = found(folder, family, noise, "structured")
-            for method in METHODS[1:]:
-                theirs = found(folder, family, noise, method)
-                counts = [needed(ours[seed], theirs[seed][-1]) for seed in ours.keys() & theirs.keys()]
-                if counts:
-                    print(f"| {family} | {noise} | {method} | {median_in_words(counts)} | {len(counts)} |")
+                cells = [mean_after([each[seed] for seed in seeds], count) for each in runs]
+                print(f"| {family} | {noise} | {len(seeds)} | {count} | {' | '.join(cells)} |")
+        print()
+    print("| family | noise | to find what | finds in 200: median trials (95 % interval) | seeds |\n|" + " --- |" * 5)
+    for family, noise, method in product(get_args(Family), NOISES, METHODS[1:]):
+        ours, theirs = found(folder, family, noise, "structured"), found(folder, family, noise, method)
+        counts = [needed(ours[seed], theirs[seed][-1]) for seed in ours.keys() & theirs.keys()]
+        if counts:
+            print(f"| {family} | {noise} | {method} | {median_in_words(counts)} | {len(counts)} |")
 
 
-def values_after(runs: dict[int, list[float]], others: dict[int, list[float]], count: int) -> str:
-    """The mean, over seeds that others have too, of what was found after so many trials."""
-    reached = [values[count - 1] for seed, values in runs.items() if seed in others and len(values) >= count]
-    return f"{np.mean(reached):.2f} ({len(reached)})" if reached else ""
+def mean_after(runs: list[list[float]], count: int) -> str:
+    """The mean of what was found after so many trials; nothing where runs are shorter."""
+    reached = [values[count - 1] for values in runs if len(values) >= count]
+    return f"{np.mean(reached):.2f}" if reached else ""
 
 
 def median_in_words(counts: list[float]) -> str:
