@@ -15,7 +15,6 @@ from pvtsearch.analysis.device import circumstances
 from pvtsearch.analysis.device_records import FOLDER, device_slug
 from pvtsearch.analysis.latency import torch_device
 from pvtsearch.config import height_and_width
-from pvtsearch.device_check.calibration_check import check_calibration
 from pvtsearch.device_check.gpu_tests import check_tests
 from pvtsearch.device_check.latency_check import check_latency
 from pvtsearch.device_check.memory_check import check_memory
@@ -34,7 +33,6 @@ STEPS: Mapping[str, Step] = {  # in this order
     "tests": Step(check_tests, 1),
     "memory": Step(check_memory, 2),
     "latency": Step(check_latency, 3),
-    "calibration": Step(check_calibration, 1.5),
     "timm": Step(check_timm, 1.5),
 }
 
