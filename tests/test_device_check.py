@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ import pytest
 import torch
 from test_imports import NEEDLESS
 
+from pvtsearch.analysis.calibration_document import read_calibration
 from pvtsearch.analysis.device import driver_version, library_versions, torch_flags
 from pvtsearch.analysis.device_records import read_devices
 from pvtsearch.analysis.live_bytes import Ready, peak_bytes
@@ -24,15 +27,17 @@ from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig, StageConfig
 from pvtsearch.device_check.__main__ import FOLDER_VARIABLE, main
+from pvtsearch.device_check.calibration_check import PVT_V2, check_calibration
 from pvtsearch.device_check.gpu_tests import gpu_test_files
 from pvtsearch.device_check.latency_check import batches, check_latency
 from pvtsearch.device_check.memory_check import Case, Row, as_csv, check, every_case, spread, summary, write_results
-from pvtsearch.device_check.settings import Settings
+from pvtsearch.device_check.settings import Design, Settings
 from pvtsearch.device_check.steps import Step, run_steps
 from pvtsearch.device_check.timm_check import check_same, check_timm, compared
 from pvtsearch.errors import Failure
 from pvtsearch.models.baselines import build_model
 from pvtsearch.presets import PRESETS
+from pvtsearch.serialize_space import load_space
 
 SMALL = PVTConfig(name="small", stages=(StageConfig(4, 8, 1, 1, 1),), image_size=8, num_classes=3)
 LARGE = PVTConfig(name="large", stages=(StageConfig(4, 16, 2, 2, 2),), image_size=8, num_classes=3)
@@ -149,24 +154,36 @@ def test_circumstances_name_what_computed() -> None:
     assert set(driver_version()) <= {"driver"}
 
 
-def test_it_needs_torch_torchvision_and_numpy_alone(tmp_path: Path) -> None:
+def test_make_gpu_needs_torch_torchvision_and_numpy_alone(tmp_path: Path) -> None:
     """Everything else that the project uses is blocked; all steps run, here on the CPU, and write their files."""
-    blocked = (*NEEDLESS, "fvcore", "pydantic", "sqlalchemy", "transformers", "timm", "pytest")
-    code = f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n"
-    code += "import torch; torch.set_num_threads(1)\n"
-    code += "from pvtsearch.device_check.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    blocked = (*NEEDLESS, "filelock", "fvcore", "pydantic", "sqlalchemy", "transformers", "timm", "pytest")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n")
     tiny = "--device cpu --networks pvt_v2_b0 --image-sizes 32 --batch-sizes 1 --memory-batch-sizes 1"
-    arguments = [*tiny.split(), "--seconds", "60", "--seconds-each", "0.05", "--out", str(tmp_path)]
-    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    tiny += f" --stages 12 --calibrated 2 --held-out 3 --seconds 60 --seconds-each 0.05 --out {tmp_path}"
+    process = subprocess.run(
+        ["make", "gpu", f"PYTHON={sys.executable}", f"ARGUMENTS={tiny}"],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (process.returncode, process.stderr) == (0, "")
     assert "timm is not installed" in process.stdout
     assert "2 of 2 cases measured, 2 of them within 1 % of the closed form" in process.stdout
     (records,) = read_devices(tmp_path).values()
     assert {row["name"] for row in records.rows} == {"pvt_v2_b0", "resnet50"}
+    (calibrated,) = tmp_path.glob("latency-*.json")
+    calibration = read_calibration(calibrated)
+    assert f"{len(calibration.measured)} of {len(calibration.measured)} parts measured" in process.stdout
+    assert (len(calibration.of_role("held_out")), len(calibration.references_ns)) == (3, 2)
+    assert calibration.model.network_ns(PRESETS["pvt_v2_b0"].config) > 0
     (document,) = tmp_path.glob("*.check.json")
     steps = json.loads(document.read_text())["steps"]
     assert [(step["step"], step["state"]) for step in steps] == [
-        (name, "ok") for name in ("tests", "memory", "latency", "timm")
+        (name, "ok") for name in ("tests", "memory", "latency", "calibrate", "timm")
     ]
 
 
@@ -174,7 +191,7 @@ def settings(**given: Any) -> Settings:
     own = {
         "device": "cpu", "folder": Path("unused"), "date": "", "configs": (SMALL, LARGE), "reference": SMALL,
         "image_sizes": ((8, 8), (16, 8)), "batch_sizes": (2, 1), "memory_batch_sizes": (1,), "dtypes": ("float32",),
-        "seconds": 60.0, "seconds_each": 0.01,
+        "design": Design(12, 2, 3), "seconds": 60.0, "seconds_each": 0.01,
     }  # fmt: skip
     return Settings(**(own | given))
 
@@ -196,10 +213,49 @@ def test_a_step_that_fails_or_hangs_stops_no_other() -> None:
         return "never"
 
     steps = {"a": Step(fails, 1), "b": Step(breaks, 1), "c": Step(hangs, 2), "d": Step(hangs, 1)}
-    outcomes = run_steps(steps, settings(seconds=1.0))
+    outcomes = list(run_steps(steps, settings(seconds=1.0)))
     assert [outcome.told for outcome in outcomes] == ["no", "KeyError: 'x'", "the time was up", "the time was up"]
     assert {outcome.state for outcome in outcomes} == {"failed"}
     assert deadlines == pytest.approx([0.2, 0.25], abs=0.1)
+    assert [outcome.seconds for outcome in outcomes[2:]] == pytest.approx([0.8, 0.2], abs=0.15)
+
+
+def test_a_step_that_hears_no_alarm_ends_the_process(tmp_path: Path) -> None:
+    """What the steps before it wrote is there, with the name of the one that hung and where it did."""
+    code = "import sys; from collections import deque; from pvtsearch.device_check import __main__ as check\n"
+    code += "from pvtsearch.device_check.steps import Step\n"
+    code += "check.GRACE_SECONDS = 0.5\n"
+    code += "def hangs(settings, deadline): deque(iter(int, 1), maxlen=0)\n"  # a loop in C that looks at no signal
+    code += "check.STEPS = {'a': Step(lambda settings, deadline: 'done', 1), 'b': Step(hangs, 1)}\n"
+    code += f"sys.exit(check.main(['--device', 'cpu', '--seconds', '1', '--out', {str(tmp_path)!r}]))"
+    began = time.monotonic()
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert time.monotonic() - began < 60
+    assert process.returncode == 1
+    assert "in hangs" in process.stderr
+    (document,) = tmp_path.glob("*.check.json")
+    found = json.loads(document.read_text())
+    assert [(step["step"], step["told"]) for step in found["steps"]] == [("a", "done")]
+    assert found["unfinished"] == ["b"]
+
+
+def test_the_space_is_the_shipped_one() -> None:
+    """What `make gpu` calibrates serves searches in pvt_v2."""
+    assert load_space("pvt_v2") == PVT_V2
+
+
+def test_a_calibration_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
+    """After the deadline no group begins; the next time the rest is measured, and nothing twice."""
+    given = settings(folder=tmp_path, image_sizes=((32, 32),), batch_sizes=(1,), reference=PRESETS["resnet50"].config)
+    told = re.fullmatch(
+        r"8 of (\d+) parts measured, 0 did not fit: too few stages for a model", check_calibration(given, 0)
+    )
+    assert told is not None
+    (path,) = tmp_path.glob("latency-*.json")
+    before = read_calibration(path).measured
+    again = check_calibration(given, time.monotonic() + 600)
+    assert again.startswith(f"{told[1]} of {told[1]} parts measured, 0 did not fit; 3 networks held out are predicted")
+    assert read_calibration(path).measured[:8] == before
 
 
 def test_latency_is_measured_in_groups_beside_the_reference() -> None:

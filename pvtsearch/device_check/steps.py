@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +14,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from pvtsearch.device_check.settings import Settings
 from pvtsearch.errors import PvtsearchError
+
+PATIENCE_SECONDS = 30  # for what a step is at when its share of the time ends, such as a network that is compiled
 
 Check: TypeAlias = Callable[[Settings, float], str]
 State: TypeAlias = Literal["ok", "failed"]
@@ -38,22 +42,23 @@ class TimeIsUp(BaseException):
     """Ends a step at once: no `Exception`, since compilers turn every one into their own."""
 
 
-def run_steps(steps: Mapping[str, Step], settings: Settings) -> list[Outcome]:
+def run_steps(steps: Mapping[str, Step], settings: Settings) -> Iterator[Outcome]:
     """All steps, one after the other, within the settings' seconds; one that fails stops no other.
 
-    A step is told when its share of the time ends, and looks at it between two networks; the end of all stops it.
+    A step is told when its share of the time ends, and looks at it between two networks. It is stopped some seconds
+    later, in any case while half of what the later steps have is left to them.
     """
     end = time.monotonic() + settings.seconds
-    outcomes = []
     names = list(steps)
     for position, name in enumerate(names):
         began = time.monotonic()
         weights = sum(steps[each].weight for each in names[position:])
         deadline = began + (end - began) * steps[name].weight / weights
-        state, told = _tried(steps[name].check, settings, deadline, end - began)
-        outcomes.append(Outcome(name, state, told, round(time.monotonic() - began, 1)))
-        print(f"{name}: {state}, {outcomes[-1].seconds} s: {told}", flush=True)
-    return outcomes
+        stop = deadline + min(PATIENCE_SECONDS, (end - deadline) / 2)
+        state, told = _tried(steps[name].check, settings, deadline, stop - began)
+        outcome = Outcome(name, state, told, round(time.monotonic() - began, 1))
+        print(f"{name}: {state}, {outcome.seconds} s: {told}", flush=True)
+        yield outcome
 
 
 def _tried(check: Check, settings: Settings, deadline: float, seconds: float) -> tuple[State, str]:
@@ -86,3 +91,13 @@ def stopped_after(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Ends the process after so many seconds within it, and prints where it was: a kernel that hangs hears no alarm."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
