@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -96,7 +95,7 @@ def stopped_after(seconds: float) -> Iterator[None]:
 @contextmanager
 def ended_after(seconds: float) -> Iterator[None]:
     """Ends the process after so many seconds within it, and prints where it was: a kernel that hangs hears no alarm."""
-    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=2)
     try:
         yield
     finally:
