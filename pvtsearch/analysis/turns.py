@@ -25,7 +25,7 @@ from pvtsearch.analysis.peak import inference_memory, training_memory
 from pvtsearch.analysis.sampling import Interleaved, Run, measure_interleaved
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.timing import Latency, Plan, TimingSetting, compare, noise_floor
-from pvtsearch.config import ImageSize, ModelConfig, Task, is_dense
+from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, Task, is_dense
 from pvtsearch.errors import DoesNotFit, Failure, InputError, Unsteady
 from pvtsearch.heads import region_shapes
 
@@ -61,7 +61,7 @@ def peaks_or_reason(one: Candidate, module: nn.Module, setting: TimingSetting) -
         return str(error)
 
 
-def check_prediction(config: ModelConfig, image_size: ImageSize, task: Task, setting: TimingSetting) -> None:
+def check_prediction(config: ModelConfig, image_size: ImageSize, task: NetworkTask, setting: TimingSetting) -> None:
     """Raise `DoesNotFit` where the closed form says so of the CPU, whose system ends processes that take too much."""
     available = available_bytes()
     if setting.device != "cpu" or available is None:

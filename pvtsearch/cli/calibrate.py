@@ -144,8 +144,8 @@ def _explained(calibration: Calibration) -> list[Any]:
 
 
 def _print(calibration: Calibration, format: Literal["table", "markdown"]) -> None:
+    from pvtsearch.report.latency_wording import errors_in_words
     from pvtsearch.report.quantities import readable
-    from pvtsearch.report.wording import errors_in_words
 
     height, width = _size(calibration)
     facts = as_json(calibration)
@@ -168,7 +168,7 @@ def _print(calibration: Calibration, format: Literal["table", "markdown"]) -> No
 
 def _left_out(calibration: Calibration) -> str:
     """What did not fit, by what it was measured for."""
-    counts = Counter(subject.role for subject in calibration.left_out)
+    counts = Counter[str](subject.role for subject in calibration.left_out)
     names = {"alone": "stages", "whole": "networks", "held_out": "networks held out", "reference": "references"}
     return ", ".join(f"{counts[role]} {name}" for role, name in names.items() if counts[role])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import asdict
+from typing import Literal
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.calibration import LEAST_PARTS, Calibration, Subject
@@ -12,19 +13,18 @@ from pvtsearch.analysis.calibration_files import file_name
 from pvtsearch.analysis.timing import TimingSetting
 from pvtsearch.calibrate.campaign import begun, growing, plan_for, subjects_of
 from pvtsearch.calibrate.laboratory import described, laboratory
-from pvtsearch.config import PooledReduction as Pooled
-from pvtsearch.config import PVTConfig, SpatialReduction
+from pvtsearch.config import Attention, PooledReduction, PVTConfig, SpatialReduction
 from pvtsearch.cost import Budget
 from pvtsearch.device_check.settings import Settings
 from pvtsearch.knobs import StageKnobs, TrendRule
 from pvtsearch.space import SearchSpace
 
-TASK = "classification"
+TASK: Literal["classification"] = "classification"
 SEED = 0
 
 
 def _stage(patch_size: int, embed_dim: range, depth: range, **knobs: tuple[int, ...]) -> StageKnobs:
-    attention = (*map(SpatialReduction, knobs["sr_ratio"]), Pooled(7))
+    attention: tuple[Attention, ...] = (*map(SpatialReduction, knobs["sr_ratio"]), PooledReduction(7))
     return StageKnobs((patch_size,), tuple(embed_dim), tuple(depth), knobs["mlp_ratio"], attention,
                       head_dim=knobs["head_dim"])  # fmt: skip
 
