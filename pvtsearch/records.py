@@ -81,7 +81,7 @@ class Prediction:
     """What predicted latencies are worth: where they come from and how far they were off where that was measured.
 
     circumstances: device, dtype, batch size and how networks are run. errors: on networks held out, by name.
-    measured_ns: of published networks.
+    measured_ns: of published networks. range_ns: the least and largest that whole networks of the space took.
     """
 
     calibration: str
@@ -89,6 +89,7 @@ class Prediction:
     circumstances: Mapping[str, Any]
     errors: Mapping[str, float]
     measured_ns: Mapping[str, int]
+    range_ns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,16 @@ def test_a_calibration_is_found_by_what_it_is_of(file: Path) -> None:
             find_calibration(folder, given, space, size, task)
 
 
+def test_a_space_far_from_what_was_measured_needs_a_calibration_of_its_own(file: Path) -> None:
+    """Another space with the same stages will do; one whose widths are twice as large is refused, with both ranges."""
+    setting = TimingSetting()
+    other = replace(TINY, name="other")
+    assert find_calibration(file, setting, other, SIZE, "classification") == read_calibration(file)
+    stages = tuple(replace(each, embed_dim=tuple(2 * width for width in each.embed_dim)) for each in TINY.stages)
+    with pytest.raises(InputError, match=r"latency-one.json is of tiny: embed_dim 32 to 192, measured are 16 to 96"):
+        find_calibration(file, setting, replace(other, stages=stages), SIZE, "classification")
+
+
 def test_two_that_fit_are_told_apart(file: Path, tmp_path: Path) -> None:
     """Of two devices the user names a file."""
     one = read_calibration(file)

@@ -16,6 +16,7 @@ from small_spaces import every_config
 from synthetic_device import calibrated
 
 from pvtsearch.analysis.calibration import Calibration
+from pvtsearch.analysis.calibration_document import read_calibration
 from pvtsearch.analysis.metrics import Costing, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.analysis.sweep import Sweep
@@ -50,8 +51,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def calibration(file: Path) -> Calibration:
-    from pvtsearch.analysis.calibration_document import read_calibration
-
     return read_calibration(file)
 
 
@@ -189,6 +188,13 @@ def test_what_a_search_writes_says_that_latency_is_predicted(
     assert summary["budget"]["limits"] == {"latency_ns": 1_500_000}
     assert summary["latency"]["is"] == "predicted"
     assert summary["latency"]["errors"]["count"] == 12
+    low, high = summary["latency"]["range_ns"]
+    tested = [h.measured_ns for h in read_calibration(file).held_out]
+    assert low <= min(tested) < max(tested) <= high
+    fronts = list(csv.DictReader((tmp_path / "front.csv").read_text().splitlines()))
+    faster = sum(int(row["latency_ns"]) < low for row in fronts)
+    assert faster
+    assert f"of the {len(fronts)} of the front, by prediction, {faster} faster: extrapolated" in said
     rows = list(csv.DictReader((tmp_path / "front.csv").read_text().splitlines()))
     assert all(int(row["latency_ns"]) <= 1_500_000 for row in rows)
     page = (tmp_path / "report.html").read_text()

@@ -7,7 +7,7 @@ for a while was slower for both, so seconds count as ratios to the anchor, times
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -15,11 +15,12 @@ from typing import Any, Literal, TypeAlias
 from pvtsearch.analysis.latency_model import NS, LatencyModel, Part, fit_model
 from pvtsearch.analysis.prediction_errors import PredictionErrors, prediction_errors
 from pvtsearch.analysis.timing import TimingSetting
-from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
+from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, StageConfig, Task
 from pvtsearch.errors import InputError
 from pvtsearch.space import NETWORK_KNOBS, SearchSpace
 
 LEAST_PARTS = 12  # fewer stages alone say too little of a space
+NEAR = 1.5  # a size is far from those measured where it is off by more than this factor: designs miss extremes a little
 
 Role: TypeAlias = Literal["alone", "whole", "held_out", "reference"]
 
@@ -142,6 +143,12 @@ class Calibration:
         return prediction_errors([h.predicted_ns for h in self.held_out], [h.measured_ns for h in self.held_out])
 
     @cached_property
+    def range_ns(self) -> tuple[int, int] | None:
+        """Least and largest of what whole networks of the space took; None where none was measured."""
+        found = [self._ns(row) for row in self.of_role("whole", "held_out")]
+        return (min(found), max(found)) if found else None
+
+    @cached_property
     def references_ns(self) -> dict[str, int]:
         """Measured nanoseconds of published networks, by name."""
         return {row.subject.config.name: self._ns(row) for row in self.of_role("reference")}
@@ -168,6 +175,25 @@ class Calibration:
                  for part in parts if part.place is not None and part.place < len(part.config.stages)}  # fmt: skip
         wanted = {type(attention) for knobs in space.stages for attention in knobs.attention}
         return all((_network_parts(template), kind) in kinds for template in space.templates for kind in wanted)
+
+
+def beyond(calibration: Calibration, space: SearchSpace) -> str:
+    """Which sizes of a space's stages are far from all that were measured, in words; empty where none is."""
+    parts = [row.subject.part for row in calibration.of_role("alone", "whole")]
+    measured = _sizes(stage for part in parts for stage in part.config.stages)
+    asked = _sizes(stage for options in space.options for stage in options.stages)
+    return ", ".join(
+        f"{name} {asked[name][0]:g} to {asked[name][1]:g}, measured are {low:g} to {high:g}"
+        for name, (low, high) in measured.items()
+        if asked[name][0] * NEAR < low or asked[name][1] > high * NEAR
+    )
+
+
+def _sizes(stages: Iterable[StageConfig]) -> dict[str, tuple[float, float]]:
+    """Least and largest of the sizes that a block's time depends on."""
+    found = [(each.embed_dim, each.head_dim, each.mlp_ratio) for each in stages]
+    names = ("embed_dim", "head_dim", "mlp_ratio")
+    return {name: (min(values), max(values)) for name, values in zip(names, zip(*found, strict=True), strict=True)}
 
 
 def in_words(setting: TimingSetting) -> str:

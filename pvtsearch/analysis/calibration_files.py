@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from pvtsearch.analysis.calibration import LEAST_PARTS, Calibration, in_words
+from pvtsearch.analysis.calibration import LEAST_PARTS, Calibration, beyond, in_words
 from pvtsearch.analysis.calibration_document import read_calibration
 from pvtsearch.analysis.timing import TimingSetting
 from pvtsearch.config import ImageSize, Task
@@ -37,19 +37,22 @@ def find_calibration(
 ) -> Calibration:
     """The calibration in a folder or file that fits setting, input and task, and knows a space's pieces.
 
+    One of another space will do where the sizes of stages are near those that were measured.
+
     Raises `InputError`: where there is none, with the command that makes it; where there are several, with what tells
     them apart.
     """
     paths = [folder] if folder.is_file() else sorted(folder.glob(f"{PREFIX}*.json"))
     known = [read_calibration(path) for path in paths]
-    found = [c for c in known if _fits(c, setting, image_size, task) and c.covers(space)]
-    own = [c for c in found if c.space == space.name]
-    found = own or found
+    fitting = [c for c in known if _fits(c, setting, image_size, task) and c.covers(space)]
+    own = [c for c in fitting if c.space == space.name]
+    found = own or [c for c in fitting if not beyond(c, space)]
     size = f"{image_size[0]}x{image_size[1]}"
     if not found:
+        others = "".join(f" ({Path(c.file).name} is of {c.space}: {beyond(c, space)})" for c in fitting)
         raise InputError(
-            f"no calibration in {folder} fits {in_words(setting)}, {task} at {size} for {space.name}; make one with: "
-            f"{calibrate_command(setting, space.name, image_size, task)}"
+            f"no calibration in {folder} fits {in_words(setting)}, {task} at {size} for {space.name}{others}; make one "
+            f"with: {calibrate_command(setting, space.name, image_size, task)}"
         )
     if len(found) > 1:
         names = ", ".join(f"{Path(c.file).name} ({c.device_name})" for c in found)

@@ -144,8 +144,8 @@ def _explained(calibration: Calibration) -> list[Any]:
 
 
 def _print(calibration: Calibration, format: Literal["table", "markdown"]) -> None:
+    from pvtsearch.report.latency_wording import errors_in_words
     from pvtsearch.report.quantities import readable
-    from pvtsearch.report.wording import errors_in_words
 
     height, width = _size(calibration)
     facts = as_json(calibration)

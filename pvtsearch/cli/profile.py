@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, assert_never
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, assert_never
 
 import typer
 
@@ -16,6 +17,9 @@ from pvtsearch.cli import tables, values
 from pvtsearch.config import AttentionKernel, ImageSize, ModelConfig
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import load_config
+
+if TYPE_CHECKING:
+    from pvtsearch.cli.recorded import Recordings
 
 Format = Literal["table", "json", "csv", "markdown"]
 
@@ -42,6 +46,9 @@ def profile(
     memory_backend: Annotated[Backend, typer.Option(help="Whose kernels, for memory.")] = "cpu",
     against: Annotated[str, typer.Option(help="Networks to compare with, separated by commas.")] = "",
     convention: Annotated[Convention | None, typer.Option(help="Whose total of operations to print too.")] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Folder of measurements to show beside, such as reports/devices.")
+    ] = None,
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
     """Parameters, MACs and peak memory by stage: exact, at once, for any input size."""
@@ -64,9 +71,16 @@ def profile(
         )
         for config in loaded
     ]
+    found = None
+    if records is not None:
+        from pvtsearch.cli.recorded import find_recorded
+
+        if format == "csv":
+            raise InputError(f"--records goes with other formats: the measurements are CSV already, in {records}")
+        found = find_recorded(loaded, size, task, records)
     match format:
         case "json":
-            print(json.dumps(as_json(profiles), indent=2))
+            print(json.dumps(as_json(profiles, found), indent=2))
         case "csv":
             tables.print_csv([flat_row(each) for each in profiles])
         case "table" | "markdown":
@@ -76,9 +90,23 @@ def profile(
             print()
             tables.print_table(*operator_rows(profiles), format)
             print()
+            if found is not None:
+                print_recorded(profiles, found, format)
             print(footnote(profiles))
         case _:
             assert_never(format)
+
+
+def print_recorded(profiles: list[Profile], found: Recordings, format: Literal["table", "markdown"]) -> None:
+    """Measurements of networks, or that there are none."""
+    from pvtsearch.cli.recorded import recorded_rows
+
+    header, rows = recorded_rows([one.name for one in profiles], found)
+    if rows:
+        tables.print_table(header, rows, format)
+    else:
+        print("Nothing was measured of these networks at this input and task: 'pvtsearch measure' does.")
+    print()
 
 
 def own_size(configs: list[ModelConfig]) -> ImageSize:
@@ -90,9 +118,12 @@ def own_size(configs: list[ModelConfig]) -> ImageSize:
     return side, side
 
 
-def as_json(profiles: list[Profile]) -> dict[str, object]:
+def as_json(profiles: list[Profile], found: Recordings | None = None) -> dict[str, object]:
     """The documented JSON form. Memory is for the whole batch, parameters and MACs for one image."""
     first = profiles[0]
+    models = [each.to_dict() for each in profiles]
+    for model, rows in zip(models, found or (), strict=False):
+        model["measured"] = [each.to_dict() for each in rows]
     return {
         "image_size": list(first.image_size),
         "batch_size": first.setting.batch_size,
@@ -103,7 +134,7 @@ def as_json(profiles: list[Profile]) -> dict[str, object]:
         "memory_backend": first.setting.backend,
         "task": first.task,
         **({"convention": first.convention} if first.convention else {}),
-        "models": [each.to_dict() for each in profiles],
+        "models": models,
     }
 
 

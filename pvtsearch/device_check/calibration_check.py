@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import asdict
-from typing import Final
+from typing import Literal
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.calibration import LEAST_PARTS, Calibration, Subject
@@ -19,7 +19,7 @@ from pvtsearch.device_check.settings import Settings
 from pvtsearch.knobs import StageKnobs, TrendRule
 from pvtsearch.space import SearchSpace
 
-TASK: Final = "classification"
+TASK: Literal["classification"] = "classification"
 SEED = 0
 
 

@@ -16,6 +16,8 @@ from pvtsearch.errors import PvtsearchError
 
 PATIENCE_SECONDS = 30  # for what a step is at when its share of the time ends, such as a network that is compiled
 
+STDERR = 2  # as the system knows it, whatever stands for it in Python
+
 Check: TypeAlias = Callable[[Settings, float], str]
 State: TypeAlias = Literal["ok", "failed"]
 
@@ -95,7 +97,7 @@ def stopped_after(seconds: float) -> Iterator[None]:
 @contextmanager
 def ended_after(seconds: float) -> Iterator[None]:
     """Ends the process after so many seconds within it, and prints where it was: a kernel that hangs hears no alarm."""
-    faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
     try:
         yield
     finally:

@@ -16,14 +16,13 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.records import SearchResult, TrialRecord
+from pvtsearch.report.latency_wording import finalists_in_words, prediction_in_words
 from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.wording import (
     FactRow,
     certificate_in_words,
     fact_rows,
-    finalists_in_words,
     headline,
-    prediction_in_words,
     quality_in_words,
     reference_in_words,
 )
@@ -132,7 +131,7 @@ def claims(result: SearchResult) -> tuple[str, ...]:
     said = (
         certificate_in_words(result),
         quality_in_words(result),
-        prediction_in_words(result.prediction),
+        prediction_in_words(result),
         finalists_in_words(result),
     )
     return tuple(claim for claim in said if claim)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pvtsearch.accuracy.cards import Card
 from pvtsearch.cost import Budget
-from pvtsearch.records import Prediction, Quality, SearchResult
+from pvtsearch.records import Quality, SearchResult
 from pvtsearch.report.quantities import UNITS, label, magnitude, percent, plural, readable
 
 
@@ -101,45 +101,6 @@ def _ties_in_words(ties: int, points: int) -> str:
         return "No two networks of the front tie." if points > 1 else "No other network ties with it."
     shown = "of those that tie, the one whose head dims are nearest 64 is shown"
     return f"{ties:,} networks reach {'this point' if points == 1 else f'these {points:,} points'}: {shown}."
-
-
-def prediction_in_words(prediction: Prediction | None) -> str:
-    """Where predicted latencies come from and what they are worth; nothing where none is predicted."""
-    if prediction is None:
-        return ""
-    facts = prediction.circumstances
-    return (
-        f"Latency is predicted, as a sum over stages, from measurements on {facts['device_name']} ({facts['dtype']}, "
-        f"batch {facts['batch_size']}, {facts['execution']}). {errors_in_words(prediction.errors)}"
-    )
-
-
-def errors_in_words(errors: Mapping[str, float]) -> str:
-    """How far predictions were off on networks held out, in a sentence."""
-    if not errors:
-        return "How far it is off was not tested: no networks were held out."
-    shares = " and ".join(f"{errors[f'within_{percent}_percent']:.0%} within {percent} %" for percent in (5, 10))
-    order = f"Kendall's tau {errors['kendall']:.2f}, Spearman's rho {errors['spearman']:.2f}"
-    return (
-        f"On {errors['count']:,} networks held out predictions were {errors['mape']:.1%} off on average (bias "
-        f"{errors['bias']:+.1%}), {shares}, the worst {errors['worst']:.1%} off; {order}."
-    )
-
-
-def finalists_in_words(result: SearchResult) -> str:
-    """What measuring a few networks of the front gave; nothing where none was measured."""
-    reason = result.circumstances.get("not_measured")
-    if not result.finalists:
-        return f"No network of the front was measured: {reason}." if reason else ""
-    more = f"; {reason}" if reason else ""
-    errors = [each.predicted_ns / each.measured_ns - 1 for each in result.finalists]
-    off = sum(map(abs, errors)) / len(errors)
-    said = f"{plural(len(errors), 'network')} of the front measured: predictions were {off:.1%} off on average"
-    limit = result.budget.limits.get("latency_ns")
-    if limit is None:
-        return f"{said}{more}."
-    held = f"{sum(each.measured_ns <= limit for each in result.finalists):,} of {len(errors):,}"
-    return f"{said}, and {held} hold the limit of {readable('latency_ns', limit)} when measured{more}."
 
 
 def quality_in_words(result: SearchResult) -> str:

@@ -66,6 +66,7 @@ def prediction_of(costing: Costing) -> Prediction | None:
         circumstances={"device_name": calibration.device_name, **asdict(calibration.setting)},
         errors={} if calibration.errors is None else asdict(calibration.errors),
         measured_ns=calibration.references_ns,
+        range_ns=calibration.range_ns,
     )
 
 
