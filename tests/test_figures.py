@@ -8,8 +8,9 @@ import pytest
 from results import compared_result, search_result
 
 from pvtsearch.cost import Budget
-from pvtsearch.records import Objective, TrialRecord
+from pvtsearch.records import Objective, Prediction, TrialRecord
 from pvtsearch.report.axes import axis_range, limit_shapes
+from pvtsearch.report.drawn import drawn
 from pvtsearch.report.figures import FIGURES
 from pvtsearch.report.front_figure import BOTTOM_TICKS, EXACT, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
 from pvtsearch.report.quantities import Quantity
@@ -185,3 +186,29 @@ def test_a_metric_that_no_published_network_has_is_an_axis_too() -> None:
     assert view["traces"][str(LANDMARKS)]["x"] == []
     assert len(view["traces"][str(SIDE_TICKS)]["y"]) == len(rows.landmarks)
     assert [note["text"] for note in view["layout"]["annotations"]] == ["budget 128.0 MiB"]
+
+
+def test_latency_is_drawn_in_milliseconds() -> None:
+    """Points, landmarks, limit and title; an axis would write 5M for five million nanoseconds."""
+    result = search_result(12)
+
+    def with_latency(records: tuple[TrialRecord, ...]) -> tuple[TrialRecord, ...]:
+        return tuple(dataclasses.replace(r, cost={**r.cost, "latency_ns": r.cost["macs"] // 1000}) for r in records)
+
+    known = dataclasses.replace(
+        result,
+        budget=Budget({"latency_ns": 4_000_000}, source="by hand"),
+        records=with_latency(result.records),
+        front=with_latency(result.front),
+        prediction=Prediction("c.json", "", {"device_name": "One", "dtype": "float32", "batch_size": 1,
+                                             "execution": "eager"}, {}, {"pvt_small": 3_900_000}),
+    )  # fmt: skip
+    rows = drawn(report_rows(known))
+    figure = FIGURES["front"](rows)
+    view = figure.layout.meta["views"]["latency_ms|macs"]
+    assert [note["text"] for note in view["layout"]["annotations"]] == ["budget 4.00 ms"]
+    assert view["layout"]["xaxis"]["title"]["text"] == "Predicted latency (ms)"
+    assert view["traces"][str(LANDMARKS)]["x"] == [3.9]
+    for network, before in zip(rows.front, report_rows(known).front, strict=True):
+        assert network.values["latency_ms"] == before.values["latency_ns"] / 1e6
+        assert "latency_ns" not in network.values

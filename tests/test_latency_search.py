@@ -199,6 +199,8 @@ def test_what_a_search_writes_says_that_latency_is_predicted(
     assert all(int(row["latency_ns"]) <= 1_500_000 for row in rows)
     page = (tmp_path / "report.html").read_text()
     assert "Predicted latency at most" in page
+    assert '<option value="latency_ms">Predicted latency (ms)</option>' in page
+    assert ">Measured latency<" in page
     assert recheck(tmp_path).differences == ()
 
 

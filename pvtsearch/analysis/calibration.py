@@ -93,6 +93,12 @@ class Calibration:
         """The median of what the anchor took."""
         return statistics.median(row.anchor_seconds for row in self.measured)
 
+    @cached_property
+    def anchor_quartiles(self) -> tuple[float, float]:
+        """Lower and upper quartile of what the anchor took: how steady the machine was."""
+        low, _, high = statistics.quantiles([row.anchor_seconds for row in self.measured], n=4, method="inclusive")
+        return low, high
+
     @property
     def device_name(self) -> str:
         """The device for people."""

@@ -118,6 +118,7 @@ def as_json(calibration: Calibration) -> dict[str, Any]:
         "image_size": list(calibration.image_size),
         "measured": len(calibration.measured),
         "left_out": len(calibration.left_out),
+        "anchor_seconds": [*calibration.anchor_quartiles],
         "peaks": None if calibration.peaks is None else asdict(calibration.peaks),
         "held_out": None if errors is None else asdict(errors),
         "references_ns": calibration.references_ns,
@@ -156,6 +157,8 @@ def _print(calibration: Calibration, format: Literal["table", "markdown"]) -> No
     )
     if calibration.left_out:
         print(f"{len(calibration.left_out):,} more did not fit in memory and are left out: {_left_out(calibration)}.")
+    low, high = (readable("latency_ns", seconds * 1e9) for seconds in calibration.anchor_quartiles)
+    print(f"The network beside all others took {low} to {high} in the middle half: so steady was the machine.")
     print(errors_in_words(facts["held_out"] or {}))
     if calibration.references_ns:
         rows = [[name, readable("latency_ns", value)] for name, value in calibration.references_ns.items()]

@@ -84,6 +84,6 @@ def _in_words(calibration: Calibration, wanted: int) -> str:
         return f"{told}: too few networks held out"
     errors = calibration.errors
     return (
-        f"{told}; {errors.count} networks held out are predicted {errors.mape:.1%} off on average, "
-        f"{errors.within_5_percent:.0%} within 5 %, {errors.within_10_percent:.0%} within 10 %"
+        f"{told}; {errors.count} networks held out are predicted {errors.mape * 100:.1f} % off on average, "
+        f"{errors.within_5_percent * 100:.0f} % within 5 %, {errors.within_10_percent * 100:.0f} % within 10 %"
     )

@@ -40,7 +40,7 @@ def plain_layout() -> dict[str, Any]:
     }
 
 
-def axis_range(values: Sequence[float], landmarks: Sequence[float], limit: int | None) -> Span:
+def axis_range(values: Sequence[float], landmarks: Sequence[float], limit: float | None) -> Span:
     """The span that shows all values and the limit with some air; with fewer than two values, the landmarks too.
 
     Logarithmic where the values span a factor of 30 or more: there linear axes squeeze the small half into a corner.
@@ -93,12 +93,12 @@ def _box(axis: Literal["x", "y"], start: float, end: float) -> dict[str, Any]:
     return {f"{axis}0": start, f"{axis}1": end, f"{other}0": 0, f"{other}1": 1, f"{other}ref": "paper"}
 
 
-def _beyond(axis: Literal["x", "y"], limit: int, span: Span) -> dict[str, Any]:
+def _beyond(axis: Literal["x", "y"], limit: float, span: Span) -> dict[str, Any]:
     box = _box(axis, limit, max(span.high, span.farthest))
     return {"type": "rect", **box, "fillcolor": BEYOND, "line": {"width": 0}, "layer": "below"}
 
 
-def _line(axis: Literal["x", "y"], limit: int) -> dict[str, Any]:
+def _line(axis: Literal["x", "y"], limit: float) -> dict[str, Any]:
     return {
         "type": "line",
         **_box(axis, limit, limit),
@@ -107,7 +107,7 @@ def _line(axis: Literal["x", "y"], limit: int) -> dict[str, Any]:
     }
 
 
-def _limit_label(axis: Literal["x", "y"], name: str, limit: int, span: Span, side: Literal["left", "right"]) -> Any:
+def _limit_label(axis: Literal["x", "y"], name: str, limit: float, span: Span, side: Literal["left", "right"]) -> Any:
     """The limit in words: above the line of x; over the line of y, at a side."""
     place = math.log10(limit) if span.log else limit
     at_top = {"x": place, "y": 1, "yref": "paper", "xanchor": "right", "yanchor": "bottom"}

@@ -42,11 +42,11 @@ def errors_in_words(errors: Mapping[str, float]) -> str:
     """How far predictions were off on networks held out, in a sentence."""
     if not errors:
         return "How far it is off was not tested: no networks were held out."
-    shares = " and ".join(f"{errors[f'within_{percent}_percent']:.0%} within {percent} %" for percent in (5, 10))
+    shares = " and ".join(f"{errors[f'within_{near}_percent'] * 100:.0f} % within {near} %" for near in (5, 10))
     order = f"Kendall's tau {errors['kendall']:.2f}, Spearman's rho {errors['spearman']:.2f}"
     return (
-        f"On {errors['count']:,} networks held out predictions were {errors['mape']:.1%} off on average (bias "
-        f"{errors['bias']:+.1%}), {shares}, the worst {errors['worst']:.1%} off; {order}."
+        f"On {errors['count']:,} networks held out predictions were {errors['mape'] * 100:.1f} % off on average (bias "
+        f"{errors['bias'] * 100:+.1f} %), {shares}, the worst {errors['worst'] * 100:.1f} % off; {order}."
     )
 
 
@@ -58,7 +58,7 @@ def finalists_in_words(result: SearchResult) -> str:
     more = f"; {reason}" if reason else ""
     errors = [each.predicted_ns / each.measured_ns - 1 for each in result.finalists]
     off = sum(map(abs, errors)) / len(errors)
-    said = f"{plural(len(errors), 'network')} of the front measured: predictions were {off:.1%} off on average"
+    said = f"{plural(len(errors), 'network')} of the front measured: predictions were {off * 100:.1f} % off on average"
     limit = result.budget.limits.get("latency_ns")
     if limit is None:
         return f"{said}{more}."

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult
 from pvtsearch.report import quantities
+from pvtsearch.report.drawn import drawn
 from pvtsearch.report.figures import FIGURES
 from pvtsearch.report.rows import ReportRows, report_rows
 from pvtsearch.report.templates import environment
@@ -43,9 +44,10 @@ def write_report(result: SearchResult, path: Path) -> None:
 def report_html(result: SearchResult) -> str:
     """The report on result as one HTML document."""
     rows = report_rows(result)
+    figured = drawn(rows)
     shown = evenly(len(rows.front), MAX_TABLE_ROWS)
     data = {
-        "figures": {name: figure_json(figure(rows)) for name, figure in FIGURES.items() if _has_place(name, rows)},
+        "figures": {name: figure_json(figure(figured)) for name, figure in FIGURES.items() if _has_place(name, rows)},
         "config": PLOTLY_CONFIG,
         "names": [rows.front[position].name for position in shown],
         "yaml": packed([dump_config(result.front[position].config) for position in shown], "\n"),
@@ -58,6 +60,7 @@ def report_html(result: SearchResult) -> str:
             result=result,
             table=[rows.front[position] for position in shown],
             figures=FIGURE_TITLES,
+            axes=figured.quantities,
             scores=[quantity for quantity in rows.quantities if quantity.is_score],
             references=sorted({part.network for part in rows.breakdown} - {network.name for network in rows.front}),
             stage_count=stage_count(rows),

@@ -11,7 +11,7 @@ LABELS = {
     "prior": "Prior",
     "inference_peak_bytes": "Peak memory, inference",
     "training_peak_bytes": "Peak memory, training",
-    "latency_ms": "Latency (ms)",
+    "latency_ms": "Predicted latency (ms)",
     "latency_ns": "Predicted latency",
 }
 UNITS = {
@@ -32,7 +32,7 @@ class Quantity:
     name: str
     is_score: bool = False
     extrapolated: bool = False
-    limit: int | None = None
+    limit: float | None = None
 
     @property
     def label(self) -> str:
