@@ -9,6 +9,7 @@ PvtsearchError
 │   └── WeightsError                 a state dict does not fit the network
 └── Failure                          the input was fine, the answer is no: the command line exits with 1
     ├── NothingFeasible              no configuration of the space lies within the budget
+    ├── ScoreError                   a signal gave no finite number, or has none to give for a network
     └── UnknownOperator              a counter met an operator it has no rule for
 """
 
@@ -49,6 +50,10 @@ class Failure(PvtsearchError):
 
 class NothingFeasible(Failure):
     """No configuration of the space lies within the budget."""
+
+
+class ScoreError(Failure):
+    """A signal gave no finite number for a network, or cannot: that is no bad score, it is none."""
 
 
 class UnknownOperator(Failure):
