@@ -46,7 +46,7 @@ def kendall_tau(one: ArrayLike, other: ArrayLike) -> float:
     Raises `InputError` for values that are not finite, of another number, or all equal: then there is no order.
     """
     first, second = _values(one), _values(other, _values(one).size)
-    return float(_taus(_signs(first), _signs(second), np.ones((1, first.size)))[0])
+    return _tau(_signs(first), _signs(second))
 
 
 def agreement(
@@ -72,7 +72,7 @@ def agreement(
     taus, percents = _taus(score_signs, signs, weights), _percents(score_signs, signs, near, weights)
     return Agreement(
         first.size,
-        _estimate(_taus(score_signs, signs, everything)[0], taus),
+        _estimate(_tau(score_signs, signs), taus),
         pairs,
         _estimate(_percents(score_signs, signs, near, everything)[0], percents),
     )
@@ -130,11 +130,18 @@ def _sums(matrix: NDArray[np.generic], weights: Floats) -> Floats:
     return total
 
 
-def _taus(one: Floats, other: Floats, weights: Floats) -> Floats:
-    untied = np.sqrt(_sums(np.abs(one), weights)) * np.sqrt(_sums(np.abs(other), weights))
-    if not untied.all():
+def _tau(one: Floats, other: Floats) -> float:
+    """Of all networks, each once."""
+    if not (one.any() and other.any()):
         raise InputError("all values are equal: they have no order to agree with")
-    return _sums(one * other, weights) / untied
+    return float(_taus(one, other, np.ones((1, len(one))))[0])
+
+
+def _taus(one: Floats, other: Floats, weights: Floats) -> Floats:
+    """(R,): tau-b; NaN where a resample holds no order."""
+    untied = np.sqrt(_sums(np.abs(one), weights)) * np.sqrt(_sums(np.abs(other), weights))
+    with np.errstate(invalid="ignore"):
+        return _sums(one * other, weights) / untied
 
 
 def _percents(scores: Floats, signs: Floats, near: NDArray[np.bool_], weights: Floats) -> Floats:

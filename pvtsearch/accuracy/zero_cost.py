@@ -24,7 +24,6 @@ Score: TypeAlias = Callable[[nn.Module, Tensor, Tensor], float]  # of a module, 
 PERTURBATION = 0.01
 MINIBATCHES = 2
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Hardswish, nn.LeakyReLU, nn.ELU, nn.Mish)
-NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 def random_batch(shape: tuple[int, ...], classes: int, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -45,14 +44,14 @@ def zen(module: nn.Module, images: Tensor, labels: Tensor) -> float:
 
     def scale(_norm: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
         channels = inputs[0].transpose(0, 1).flatten(1)
-        scales.append(0.5 * math.log(channels.var(dim=1, unbiased=False).mean().item()))
+        scales.append(0.5 * _log(channels.var(dim=1, unbiased=False).mean().item()))
 
     moved = images + PERTURBATION * _noise_like(images)
     with replica(module) as copy, torch.no_grad():
         with watched(module, (_BatchNorm,), scale):
             still = copy(images)
         distance = (copy(moved) - still).flatten(1).norm(dim=1).mean().item()
-    return _finite("zen", math.log(distance) + sum(scales) if distance > 0 else -math.inf)
+    return _finite("zen", _log(distance) + sum(scales))
 
 
 def snip(module: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -62,7 +61,8 @@ def snip(module: nn.Module, images: Tensor, labels: Tensor) -> float:
     """
     with replica(module) as copy:
         gradients = _gradients(copy, images, labels)
-        return _finite("snip", sum(float((w * g).abs().sum()) for w, g in zip(copy.weights, gradients, strict=True)))
+        pairs = zip(copy.weights, gradients, strict=True)
+        return _finite("snip", sum((weight * gradient).abs().sum().item() for weight, gradient in pairs))
 
 
 def grad_norm(module: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -71,24 +71,26 @@ def grad_norm(module: nn.Module, images: Tensor, labels: Tensor) -> float:
     Abdelfattah et al. 2021 (arXiv 2101.08134), section 3.2.
     """
     with replica(module) as copy:
-        return _finite("grad_norm", sum(float(g.norm()) for g in _gradients(copy, images, labels)))
+        return _finite("grad_norm", sum(g.norm().item() for g in _gradients(copy, images, labels)))
 
 
 def synflow(module: nn.Module, images: Tensor, labels: Tensor) -> float:
     """The log of the sum over weights of weight x gradient of R, R being the sum of outputs for an image of ones.
 
-    Tanaka et al. 2020 (arXiv 2006.05467), equation 2, with all tensors replaced by their absolute values, in float64,
-    and norms left out, as a batch norm is by Abdelfattah et al. 2021. The sum itself passes what a float holds.
+    Tanaka et al. 2020 (arXiv 2006.05467), equation 2, with all tensors replaced by their absolute values, in float64.
+    Batch norms are left out, as by Abdelfattah et al. 2021 (arXiv 2101.08134); layer norms, without which attention
+    saturates, are not.
     """
+
     def pass_on(_norm: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> Tensor:
         return inputs[0]
 
-    with replica(module, lambda tensor: tensor.double().abs()) as copy, watched(module, NORMS, pass_on):
+    with replica(module, lambda tensor: tensor.double().abs()) as copy, watched(module, (_BatchNorm,), pass_on):
         flow = copy(torch.ones_like(images[:1], dtype=torch.float64)).sum()
         gradients = torch.autograd.grad(flow, copy.weights, allow_unused=True)
         pairs = zip(copy.weights, gradients, strict=True)
-        total = sum(float((w * g).sum()) for w, g in pairs if g is not None)
-    return _finite("synflow", math.log(total) if total > 0 else -math.inf)
+        total = sum((weight * gradient).sum().item() for weight, gradient in pairs if gradient is not None)
+    return _finite("synflow", _log(total))
 
 
 def zico(module: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -109,7 +111,7 @@ def _consistency(sizes: Tensor) -> float | None:
     """Of one layer; sizes (mini-batches, weights ...). None where no weight's gradient varies."""
     spread, mean = sizes.std(dim=0, unbiased=False), sizes.mean(dim=0)
     varying = spread > 0
-    total = float((mean[varying] / spread[varying]).sum())
+    total = (mean[varying] / spread[varying]).sum().item()
     return math.log(total) if total > 0 else None
 
 
@@ -129,7 +131,7 @@ def naswot(module: nn.Module, images: Tensor, labels: Tensor) -> float:
         copy(images)
     if not layers:
         raise ScoreError("naswot: the module has no activation layers, which it counts")
-    return _finite("naswot", float(torch.linalg.slogdet(kernel).logabsdet))
+    return _finite("naswot", torch.linalg.slogdet(kernel).logabsdet.item())
 
 
 ZERO_COST: dict[str, Score] = {
@@ -153,6 +155,13 @@ def _gradients(copy: Replica, images: Tensor, labels: Tensor) -> tuple[Tensor, .
     loss = F.cross_entropy(copy(images), labels)
     found = torch.autograd.grad(loss, copy.weights, allow_unused=True, materialize_grads=True)
     return tuple(found)
+
+
+def _log(value: float) -> float:
+    """The natural logarithm, of zero too; NaN of what has none."""
+    if value > 0:
+        return math.log(value)
+    return -math.inf if value == 0 else math.nan
 
 
 def _finite(name: str, value: float) -> float:

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from pvtsearch.cli import export, formula, listing, paper, profile, search, space, sweep, verify
+from pvtsearch.cli import export, formula, listing, paper, profile, search, signals, space, sweep, validate, verify
 from pvtsearch.errors import Failure, InputError
 
 INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
@@ -27,6 +27,8 @@ app.command("verify")(verify.verify)
 app.command("paper")(paper.paper)
 app.command("export")(export.export)
 app.command("list")(listing.list_known)
+app.command("signals")(signals.signals)
+app.command("validate")(validate.validate)
 
 
 def main() -> None:

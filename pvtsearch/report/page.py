@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pvtsearch.files import write_whole
+from pvtsearch.accuracy.cards import verdict
 from pvtsearch.records import SearchResult
 from pvtsearch.report import quantities
 from pvtsearch.report.figures import FIGURES
@@ -118,4 +119,5 @@ def _environment() -> Environment:
     filled = environment()
     for name in ("readable", "exact", "exact_with_unit", "label", "magnitude", "percent", "plural"):
         filled.filters[name] = getattr(quantities, name)
+    filled.filters["verdict"] = verdict
     return filled

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.metrics import METRICS, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, Task, height_and_width
@@ -22,7 +23,7 @@ from pvtsearch.space import SearchSpace
 
 @dataclass(frozen=True)
 class Question:
-    """A problem with its objectives; `extrapolated` where the prior is used outside its envelope."""
+    """A problem with its objectives; `extrapolated` where scores are used outside the prior's envelope."""
 
     problem: Problem
     objectives: tuple[Objective, ...]
@@ -52,10 +53,11 @@ def make_question(
         found = load_config(budget) if budget else None
         budget = baseline_budget(found, size, task=task, match=match, setting=setting) if found else Budget({}, "none")
     goals = objectives_of(objectives)
-    limits = prior_limits(space, budget, size, task) if "prior" in objectives and not extrapolate else ()
+    scored = any(goal.name in SIGNALS for goal in goals)
+    limits = prior_limits(space, budget, size, task) if scored and not extrapolate else ()
     metrics = (*budget.limits, *(goal.name for goal in goals if goal.name in METRICS))
     problem = Problem(space, size, task, budget, limits, costing_with(metrics, setting))
-    return Question(problem, goals, extrapolate and "prior" in objectives)
+    return Question(problem, goals, extrapolate and scored)
 
 
 def nothing_feasible(problem: Problem) -> NothingFeasible:
