@@ -45,7 +45,8 @@ def kendall_tau(one: ArrayLike, other: ArrayLike) -> float:
 
     Raises `InputError` for values that are not finite, of another number, or all equal: then there is no order.
     """
-    first, second = _values(one), _values(other, _values(one).size)
+    first = _values(one)
+    second = _values(other, first.size)
     return _tau(_signs(first), _signs(second))
 
 
@@ -57,8 +58,8 @@ def agreement(
     Of two equal scores half counts as right; pairs of equal accuracy are left out. Raises `InputError` as
     `kendall_tau` does, and where no two networks of different accuracy have equal MACs.
     """
-    first = _values(scores)
-    second, costs = _values(accuracies, first.size), _values(macs, first.size)
+    second = _values(accuracies)
+    first, costs = _values(scores, second.size), _values(macs, second.size)
     score_signs, signs = _signs(first), _signs(second)
     near = _equal_cost(costs) & (signs != 0)
     pairs = int(np.count_nonzero(near)) // 2
@@ -139,7 +140,7 @@ def _tau(one: Floats, other: Floats) -> float:
 
 def _taus(one: Floats, other: Floats, weights: Floats) -> Floats:
     """(R,): tau-b; NaN where a resample holds no order."""
-    untied = np.sqrt(_sums(np.abs(one), weights)) * np.sqrt(_sums(np.abs(other), weights))
+    untied = np.sqrt(_sums(np.abs(one), weights) * _sums(np.abs(other), weights))
     with np.errstate(invalid="ignore"):
         return _sums(one * other, weights) / untied
 

@@ -31,7 +31,9 @@ class Replica:
     @property
     def weights(self) -> list[Tensor]:
         """Weight tensors of convolutions and linear layers, each once, in the module's order."""
-        names = [f"{name}.weight".lstrip(".") for name, part in self.module.named_modules() if isinstance(part, WEIGHTED)]
+        names = [
+            f"{name}.weight".lstrip(".") for name, part in self.module.named_modules() if isinstance(part, WEIGHTED)
+        ]
         return [self.parameters[name] for name in names if name in self.parameters]
 
     def __call__(self, inputs: Tensor) -> Tensor:
@@ -48,7 +50,9 @@ def replica(module: nn.Module, change: Callable[[Tensor], Tensor] = torch.Tensor
 
     Everything else is in evaluation mode: a score is no draw of a dropout. Gradients can be taken.
     """
-    parameters = {name: _changed(p, change).requires_grad_(p.is_floating_point()) for name, p in module.named_parameters()}
+    parameters = {
+        name: _changed(p, change).requires_grad_(p.is_floating_point()) for name, p in module.named_parameters()
+    }
     buffers = {name: _changed(buffer, change) for name, buffer in module.named_buffers()}
     with in_mode(module, training=False), torch.random.fork_rng(devices=[]), torch.enable_grad():
         for part in module.modules():

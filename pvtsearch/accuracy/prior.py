@@ -73,9 +73,7 @@ def _total(stages: Sequence[_Stage], spans: Sequence[StageEnvelope] | None) -> i
     return sum(int(_with_credits(index, values, spans)[0]) for index, values in enumerate(columns))
 
 
-def _with_credits(
-    index: int, columns: Mapping[str, Any], spans: Sequence[StageEnvelope] | None
-) -> NDArray[np.int64]:
+def _with_credits(index: int, columns: Mapping[str, Any], spans: Sequence[StageEnvelope] | None) -> NDArray[np.int64]:
     parts = np.asarray(stage_score(columns["depth"], columns["embed_dim"]), dtype=np.int64)
     if spans is None or index >= len(spans):
         return parts

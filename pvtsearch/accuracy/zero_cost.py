@@ -75,11 +75,11 @@ def grad_norm(module: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 
 def synflow(module: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The log of the sum over weights of weight x gradient of R, R being the sum of outputs for an image of ones.
+    """The log of the sum over weights of |weight x gradient of R|, R being the sum of outputs for an image of ones.
 
     Tanaka et al. 2020 (arXiv 2006.05467), equation 2, with all tensors replaced by their absolute values, in float64.
     Batch norms are left out, as by Abdelfattah et al. 2021 (arXiv 2101.08134); layer norms, without which attention
-    saturates, are not.
+    saturates, are not: they alone make a product negative.
     """
 
     def pass_on(_norm: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def synflow(module: nn.Module, images: Tensor, labels: Tensor) -> float:
         flow = copy(torch.ones_like(images[:1], dtype=torch.float64)).sum()
         gradients = torch.autograd.grad(flow, copy.weights, allow_unused=True)
         pairs = zip(copy.weights, gradients, strict=True)
-        total = sum((weight * gradient).sum().item() for weight, gradient in pairs if gradient is not None)
+        total = sum((w * g).abs().sum().item() for w, g in pairs if g is not None)
     return _finite("synflow", _log(total))
 
 
@@ -110,9 +110,9 @@ def zico(module: nn.Module, images: Tensor, labels: Tensor) -> float:
 def _consistency(sizes: Tensor) -> float | None:
     """Of one layer; sizes (mini-batches, weights ...). None where no weight's gradient varies."""
     spread, mean = sizes.std(dim=0, unbiased=False), sizes.mean(dim=0)
-    varying = spread > 0
+    varying = spread != 0  # NaN is no reason to leave a weight out
     total = (mean[varying] / spread[varying]).sum().item()
-    return math.log(total) if total > 0 else None
+    return None if total == 0 else _log(total)
 
 
 def naswot(module: nn.Module, images: Tensor, labels: Tensor) -> float:

@@ -28,7 +28,9 @@ def signals(
     exact = [signal.by_stage is not None for signal in SIGNALS.values()]
     rows = [row for card, one in zip(cards, exact, strict=True) for row in _rows(card, "exact" if one else "trials")]
     tables.print_table(header, rows, format)
-    print("\nEqual MACs: pairs that differ by less than 10 %; a coin orders 50 % of them correctly. Intervals: bootstrap.")
+    print(
+        "\nEqual MACs: pairs that differ by less than 10 %; a coin orders 50 % of them correctly. Intervals: bootstrap."
+    )
     for source in dict.fromkeys(check.table for card in cards for check in card.validations):
         print(f"Networks: {source}.")
     for card in cards:

@@ -12,8 +12,8 @@ from jinja2 import Environment
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from pvtsearch.files import write_whole
 from pvtsearch.accuracy.cards import verdict
+from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult
 from pvtsearch.report import quantities
 from pvtsearch.report.figures import FIGURES

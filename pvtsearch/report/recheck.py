@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
 from pvtsearch.accuracy.frame import Frame, frame_of
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
@@ -48,9 +49,7 @@ def recheck(folder: Path) -> Recheck:
     return Recheck(len(rows), tuple(found))
 
 
-def _differences(
-    folder: Path, row: Mapping[str, str], frame: Frame, budget: Budget, costing: Costing
-) -> Iterator[str]:
+def _differences(folder: Path, row: Mapping[str, str], frame: Frame, budget: Budget, costing: Costing) -> Iterator[str]:
     """What is not as the row says."""
     name = row["name"]
     config = load_config(folder / "front" / f"{name}.yaml")
@@ -65,4 +64,3 @@ def _differences(
             yield f"{name}: {quantity} is {value:,}, front.csv says {row[quantity]}"
     if not budget.admits(cost):
         yield f"{name}: outside the limits of the search"
-
