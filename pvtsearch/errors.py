@@ -10,6 +10,7 @@ PvtsearchError
 └── Failure                          the input was fine, the answer is no: the command line exits with 1
     ├── NothingFeasible              no configuration of the space lies within the budget
     ├── DoesNotFit                   the memory of a device is too small for what was to run
+    ├── ScoreError                   a signal gave no finite number, or has none to give for a network
     ├── UnknownOperator              a counter met an operator it has no rule for
     └── Unsteady                     durations were measured that no single number stands for
 """
@@ -55,6 +56,10 @@ class NothingFeasible(Failure):
 
 class DoesNotFit(Failure):
     """The memory of a device is too small for what was to run."""
+
+
+class ScoreError(Failure):
+    """A signal gave no finite number for a network, or cannot: that is no bad score, it is none."""
 
 
 class UnknownOperator(Failure):

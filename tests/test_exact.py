@@ -36,7 +36,7 @@ def everything_within(problem: Problem) -> list[tuple[int, int, int]]:
     """Negated prior, MACs and parameters of every configuration within a problem's limits, by walking all of them."""
     decoder = Decoder(problem)
     walked = [decoder.decoded(path) for path in decoder.walk(np.random.default_rng(0))]
-    return [(-prior_score(each.config), each.cost["macs"], each.cost["params"]) for each in walked]
+    return [(-prior_score(each.config, problem.frame), each.cost["macs"], each.cost["params"]) for each in walked]
 
 
 def test_nothing_within_the_limits_scores_higher() -> None:
@@ -103,7 +103,7 @@ def test_what_does_not_combine_over_stages_is_refused_by_name(monkeypatch: pytes
         exact_front("tiny", ["accuracy"], LIMITS)
     from pvtsearch.accuracy.signals import SIGNALS, Signal
 
-    monkeypatch.setitem(SIGNALS, "trained", Signal(lambda _config: 0.5, SIGNALS["prior"].card))
+    monkeypatch.setitem(SIGNALS, "trained", Signal(lambda _config, _frame: 0.5, SIGNALS["prior"].card))
     problem = Problem(load_space("tiny"), (64, 64))
     with pytest.raises(InputError, match="trained does not combine over stages"):
         Composition(problem, [Objective("trained", "maximize")])

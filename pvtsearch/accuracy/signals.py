@@ -1,24 +1,38 @@
-"""Every accuracy signal: its score of a configuration, higher is better, and its card."""
+"""Every accuracy signal: its score of a configuration, higher is better, and its card. No torch until one is used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from pvtsearch.accuracy import prior
-from pvtsearch.accuracy.cards import Card
+from pvtsearch.accuracy.cards import Card, card
+from pvtsearch.accuracy.frame import Frame
 from pvtsearch.config import PVTConfig
+from pvtsearch.models.pit_config import PiTConfig
+
+Candidate: TypeAlias = PVTConfig | PiTConfig
+Scorer: TypeAlias = Callable[[Candidate, Frame], float]
+
+_NOT_ACCURACY = "higher is better. A score, not an accuracy."
+_PASSES = "from random images and fresh weights, seed 0;"
+_NO_PVT = "No PVT was in the table; PiT is the nearest pyramid with public ground truth."
+_SPACE = (
+    "At equal MACs such scores change sign between spaces and recipes: validate it on networks of your own "
+    "(pvtsearch validate), or take it for one vote among several."
+)
 
 
 @dataclass(frozen=True)
 class StageScores:
-    """A score that is a sum over stages, for the exact search: parts of stages from their numbers as arrays.
+    """A score that is a sum over stages, for the exact search: parts of a stage (from 0) from its options' numbers.
 
     A part times `scale` is rounded to an integer, once per stage; with a scale of 1 and whole parts nothing is lost.
     """
 
-    of_columns: Callable[[Mapping[str, Any]], Any]
+    of_columns: Callable[[int, Mapping[str, Any], Frame], Any]
     scale: int
 
 
@@ -26,15 +40,76 @@ class StageScores:
 class Signal:
     """A score and what is known of it; `by_stage` only where the score is a sum over stages."""
 
-    score: Callable[[PVTConfig], float]
+    score: Scorer
     card: Card
     by_stage: StageScores | None = None
 
 
-def _prior_of_stages(columns: Mapping[str, Any]) -> Any:
+def _size_of_stages(_index: int, columns: Mapping[str, Any], _frame: Frame) -> Any:
     return prior.stage_score(columns["depth"], columns["embed_dim"])
 
 
+def _untrained(name: str, config: Candidate, frame: Frame) -> float:
+    """A zero-cost score; torch comes with the first one that is asked for."""
+    from pvtsearch.accuracy.untrained import untrained_score
+
+    return untrained_score(name, config, frame)
+
+
+def _zero_cost(name: str, meaning: str, *caveats: str) -> Signal:
+    text = f"{meaning}, {_PASSES} {_NOT_ACCURACY}"
+    return Signal(partial(_untrained, name), card(name, text, *caveats, _NO_PVT, _SPACE))
+
+
 SIGNALS: dict[str, Signal] = {
-    "prior": Signal(prior.prior_score, prior.CARD, StageScores(_prior_of_stages, scale=1)),
+    "prior": Signal(
+        prior.prior_score,
+        card(
+            "prior",
+            "S, the sum of embed_dim over all blocks, with a credit for each width, depth and MLP ratio near the "
+            "published networks of the budget; higher is better. A prior, not an accuracy.",
+            "S was picked on this same table, after looking at about 20 scores; the credits keep its maximum out of "
+            "corners, and their price is in these figures.",
+            _NO_PVT,
+            "Outside the envelope around the published PVT networks the score is S alone, and an extrapolation.",
+        ),
+        StageScores(prior.stage_prior, scale=1),
+    ),
+    "widths": Signal(
+        prior.size_score,
+        card(
+            "widths",
+            f"S, the sum of embed_dim over all blocks; {_NOT_ACCURACY}",
+            "S was picked on this same table, after looking at about 20 scores: its figures flatter it.",
+            "Its maximum lies in a corner: the greatest depths, the smallest MLP ratios that are allowed.",
+            _NO_PVT,
+        ),
+        StageScores(_size_of_stages, scale=1),
+    ),
+    "zen": _zero_cost(
+        "zen",
+        "Zen score: how far features move when images do",
+        "Made for convolutions with batch norm; layer norms take away the scale that it measures.",
+    ),
+    "snip": _zero_cost(
+        "snip", "SNIP: the sum of |weight x gradient of the loss|", "It grows with the number of weights, as they do."
+    ),
+    "grad_norm": _zero_cost(
+        "grad_norm", "GradNorm: the sum over layers of the gradient's norm", "It follows depth and initialisation."
+    ),
+    "synflow": _zero_cost(
+        "synflow",
+        "SynFlow: the log of the sum of weight x gradient in the network of absolute values",
+        "It follows depth and initialisation: other initial weights give another order.",
+    ),
+    "zico": _zero_cost(
+        "zico",
+        "ZiCo: the sum over layers of the log of the gradients' mean over their deviation",
+        "It grows with the number of layers first of all.",
+    ),
+    "naswot": _zero_cost(
+        "naswot",
+        "NASWOT: how differently activations tell images apart",
+        "It counts activations, so that it prefers wide MLPs on large grids.",
+    ),
 }

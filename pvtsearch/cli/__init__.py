@@ -7,7 +7,21 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from pvtsearch.cli import calibrate, export, formula, listing, measure, paper, profile, search, space, sweep, verify
+from pvtsearch.cli import (
+    calibrate,
+    export,
+    formula,
+    listing,
+    measure,
+    paper,
+    profile,
+    search,
+    signals,
+    space,
+    sweep,
+    validate,
+    verify,
+)
 from pvtsearch.errors import Failure, InputError
 
 INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
@@ -29,6 +43,8 @@ app.command("measure")(measure.measure)
 app.command("paper")(paper.paper)
 app.command("export")(export.export)
 app.command("list")(listing.list_known)
+app.command("signals")(signals.signals)
+app.command("validate")(validate.validate)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from pvtsearch.accuracy.cards import verdict
 from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult
 from pvtsearch.report import quantities
@@ -121,4 +122,5 @@ def _environment() -> Environment:
     filled = environment()
     for name in ("readable", "exact", "exact_with_unit", "label", "magnitude", "percent", "plural"):
         filled.filters[name] = getattr(quantities, name)
+    filled.filters["verdict"] = verdict
     return filled

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from pvtsearch.accuracy.cards import Card
+from pvtsearch.accuracy.frame import frame_of
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.metrics import METRICS, Costing, PeakMetric, analytic_cost, costing_with
@@ -249,8 +250,15 @@ def _landmark_values(config: ModelConfig, result: SearchResult) -> dict[str, flo
     if result.prediction and config.name in result.prediction.measured_ns:
         values["latency_ns"] = result.prediction.measured_ns[config.name]
     if isinstance(config, PVTConfig):
-        values |= {name: SIGNALS[name].score(config) for name in signals(result)}
+        values |= _landmark_scores(config, result, within=bool(_within(result.budget, values)))
     return values
+
+
+def _landmark_scores(config: PVTConfig, result: SearchResult, *, within: bool) -> dict[str, float]:
+    """Scores of a published network; one that has to be built for a score is only built within the budget."""
+    frame = frame_of(result.image_size, result.task, result.budget.limits, extrapolated=result.extrapolated)
+    names = [name for name in signals(result) if within or SIGNALS[name].by_stage is not None]
+    return {name: SIGNALS[name].score(config, frame) for name in names}
 
 
 def _within(budget: Budget, values: Mapping[str, float]) -> bool | None:

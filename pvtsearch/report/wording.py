@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from pvtsearch.accuracy.cards import Card
+from pvtsearch.accuracy.cards import Card, Validation, verdict
 from pvtsearch.cost import Budget
 from pvtsearch.records import Quality, SearchResult
 from pvtsearch.report.quantities import UNITS, label, magnitude, percent, plural, readable
@@ -47,7 +47,7 @@ def _extreme(result: SearchResult, shown: Sequence[str]) -> str:
     best = result.objectives[0]
     record = (max if best.direction == "maximize" else min)(result.front, key=lambda r: r.value(best.name))
     extreme = "highest" if best.direction == "maximize" else "lowest"
-    label = " (extrapolated)" if result.extrapolated and best.name == "prior" else ""
+    label = " (extrapolated)" if result.extrapolated and best.direction == "maximize" else ""
     costs = " and ".join(with_noun(name, record.value(name)) for name in shown[:3] if name != best.name)
     value = readable(best.name, record.value(best.name))
     return f"The {extreme} {noun(best.name)}{label} among them, {value}, comes with {costs}."
@@ -160,12 +160,19 @@ def _factor(quality: Quality) -> str:
 
 def card_in_words(card: Card) -> str:
     """What a signal is worth, in one line: for where its card has no room."""
-    checks = "; ".join(
-        f"{check.pair_percent:g} % of pairs of equal MACs in the right order on {check.networks} "
-        f"{check.table.split()[0]} networks (tau {check.tau:g})"
-        for check in card.validations
-    )
+    if not card.validations:
+        return f"About {card.signal}: {card.meaning} It was validated on nothing. {card.caveats[0]}"
+    checks = "; ".join(validation_in_words(check) for check in card.validations)
     return f"About {card.signal}: {card.meaning} It put {checks}. {card.caveats[0]}"
+
+
+def validation_in_words(check: Validation) -> str:
+    """What a signal did on one table, as the end of a sentence that says it put …"""
+    lower, upper = check.pair_interval_percent
+    return (
+        f"{check.pair_percent:.1f} % [{lower:.1f}, {upper:.1f}] of pairs of equal MACs in the right order on "
+        f"{check.networks:,} networks of {check.table.split(',')[0]} (tau {check.tau:.2f}): {verdict(check)}"
+    )
 
 
 def with_noun(name: str, value: float) -> str:

@@ -90,7 +90,8 @@ class Composition:
         if by_stage is None:  # refused when this composition was made
             raise TypeError(name)
         options = self.problem.space.options[index].columns
-        scores = by_stage.of_columns({column: values[branch.rows] for column, values in options.items()})
+        columns = {column: values[branch.rows] for column, values in options.items()}
+        scores = by_stage.of_columns(index, columns, self.problem.frame)
         scaled: Parts = np.rint(scores * by_stage.scale).astype(np.int64)
         return -scaled[:, None]
 

@@ -103,5 +103,5 @@ def _records(question: Question, front: Front) -> list[TrialRecord]:
         found = {goal.name: value for goal, value in zip(question.objectives, point, strict=True)}
         if any(cost[name] != found[name] for name in cost if name in found) or not question.problem.budget.admits(cost):
             raise AssertionError(f"the exact search found {found} where the stages cost {cost}: please report it")
-        records.append(TrialRecord(number, config, cost, scores(config, question.objectives)))
+        records.append(TrialRecord(number, config, cost, scores(config, question.objectives, question.problem.frame)))
     return records

@@ -100,22 +100,22 @@ def _suggest(name: str, known: Iterable[str]) -> str:
 
 
 def prior_limits(space: SearchSpace, budget: Budget, image_size: ImageSize, task: Task) -> tuple[StageLimit, ...]:
-    """The envelope in which the prior may be trusted, as limits on stages.
+    """The prior's envelope, outside of which no score is trusted, as limits on stages.
 
     Raises `InputError` where there is no envelope: no limit on MACs, another number of stages, or a budget that lies
     outside what was published.
     """
     if "macs" not in budget.limits:
         raise InputError(
-            "the prior is trusted inside an envelope that needs a limit on MACs: give --budget or --max-gmacs, "
-            "or --extrapolate (in Python extrapolate=True) to use its score everywhere"
+            "scores are trusted inside the prior's envelope, which needs a limit on MACs: give --budget or "
+            "--max-gmacs, or --extrapolate (in Python extrapolate=True) to use them everywhere"
         )
     limit = budget.limits["macs"]
     stages = envelope(limit, image_size, task)
     if len(stages) != len(space.stages):
         raise InputError(
-            f"the prior is trusted for {len(stages)} stages, the space {space.name} has {len(space.stages)}: "
-            "give --extrapolate (in Python extrapolate=True) to use its score all the same"
+            f"scores are trusted for {len(stages)} stages, the space {space.name} has {len(space.stages)}: "
+            "give --extrapolate (in Python extrapolate=True) to use them all the same"
         )
     return tuple(
         StageLimit(index, name, *(bound * (limit if name in METRICS else 1) for bound in (span.lower, span.upper)))

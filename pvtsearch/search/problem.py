@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pvtsearch.accuracy.frame import Frame, frame_of
 from pvtsearch.analysis.metrics import ASKED_AS, METRICS, Costing
 from pvtsearch.analysis.parts import Algebra, Parts
 from pvtsearch.analysis.table import LARGEST_EXACT, head_costs, stage_costs
@@ -74,6 +75,11 @@ class Problem:
                 raise BudgetError(f"{metric} is limited but not among the metrics that the problem's costing computes")
         self.costing.check_task(self.task)
         self.costing.check_latency(self.image_size, self.task)
+
+    @property
+    def frame(self) -> Frame:
+        """What scores are relative to: the prior is told of the envelope where stages are kept inside one."""
+        return frame_of(self.image_size, self.task, self.budget.limits, extrapolated=not self.stage_limits)
 
     @property
     def algebra(self) -> Algebra:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.calibration import Calibration
 from pvtsearch.analysis.metrics import METRICS, costing_with
 from pvtsearch.analysis.setting import MemorySetting
@@ -23,7 +24,7 @@ from pvtsearch.space import SearchSpace
 
 @dataclass(frozen=True)
 class Question:
-    """A problem with its objectives; `extrapolated` where the prior is used outside its envelope."""
+    """A problem with its objectives; `extrapolated` where scores are used outside the prior's envelope."""
 
     problem: Problem
     objectives: tuple[Objective, ...]
@@ -57,10 +58,11 @@ def make_question(
         if found:
             budget = baseline_budget(found, size, task=task, match=match, setting=setting, calibration=calibration)
     goals = objectives_of(objectives)
-    limits = prior_limits(space, budget, size, task) if "prior" in objectives and not extrapolate else ()
+    scored = any(goal.name in SIGNALS for goal in goals)
+    limits = prior_limits(space, budget, size, task) if scored and not extrapolate else ()
     metrics = (*budget.limits, *(goal.name for goal in goals if goal.name in METRICS))
     problem = Problem(space, size, task, budget, limits, costing_with(metrics, setting, calibration))
-    return Question(problem, goals, extrapolate and "prior" in objectives)
+    return Question(problem, goals, extrapolate and scored)
 
 
 def nothing_feasible(problem: Problem) -> NothingFeasible:

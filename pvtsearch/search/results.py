@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pvtsearch.accuracy.frame import Frame
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.calibration_document import digest
 from pvtsearch.analysis.metrics import Costing
@@ -70,9 +71,9 @@ def prediction_of(costing: Costing) -> Prediction | None:
     )
 
 
-def scores(config: PVTConfig, objectives: Sequence[Objective]) -> dict[str, float]:
+def scores(config: PVTConfig, objectives: Sequence[Objective], frame: Frame) -> dict[str, float]:
     """The score of every signal among the objectives."""
-    return {goal.name: SIGNALS[goal.name].score(config) for goal in objectives if goal.name in SIGNALS}
+    return {goal.name: SIGNALS[goal.name].score(config, frame) for goal in objectives if goal.name in SIGNALS}
 
 
 def _named(front: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:

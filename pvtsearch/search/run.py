@@ -127,7 +127,7 @@ def plan_study(question: Question, *, sampler: str, trials: int, seed: int) -> S
     if not structure.decoder.templates:
         raise nothing_feasible(question.problem)
     definition = _definition(question.problem, question.objectives, sampler, seed)
-    return StudyPlan(structure, question, _scorer(question.objectives), trials, sampler, seed, definition)
+    return StudyPlan(structure, question, _scorer(question), trials, sampler, seed, definition)
 
 
 def sum_up(
@@ -161,8 +161,8 @@ def _check(trials: int, seed: int, sampler: str) -> None:
         raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, got '{sampler}'")
 
 
-def _scorer(goals: Sequence[Objective]) -> Callable[[Decoded], dict[str, float]]:
-    return lambda decoded: scores(decoded.config, goals)
+def _scorer(question: Question) -> Callable[[Decoded], dict[str, float]]:
+    return lambda decoded: scores(decoded.config, question.objectives, question.problem.frame)
 
 
 def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed: int) -> dict[str, Any]:
