@@ -153,7 +153,7 @@ def lines(arguments: argparse.Namespace) -> Iterator[str]:
         prepared = {library: EXECUTIONS[execution](model) for library, model in models.items()}
         for batch in arguments.batch:
             images = torch.randn(batch, 3, SIDE, SIDE, device=device, dtype=dtype)
-            runs = {library: _run(arguments.direction, model, images) for library, model in prepared.items()}
+            runs = {library: run_of(arguments.direction, model, images) for library, model in prepared.items()}
             interleaved(runs, rounds=arguments.warm_up, wait=wait)
             samples = interleaved(runs, rounds=arguments.rounds, wait=wait)
             cells = [
@@ -163,7 +163,8 @@ def lines(arguments: argparse.Namespace) -> Iterator[str]:
             yield f"| {' | '.join([name, arguments.direction, execution, str(batch), own, *cells])} |"
 
 
-def _run(direction: str, model: nn.Module, images: Tensor) -> Callable[[], None]:
+def run_of(direction: str, model: nn.Module, images: Tensor) -> Callable[[], None]:
+    """One pass of a model, to be timed."""
     return lambda: PASSES[direction](model, images)
 
 
