@@ -89,7 +89,7 @@ def test_the_interval_is_that_of_networks_drawn_anew() -> None:
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """Normal scores of correlation r have tau 2/pi asin(r): in 100 tables of 60 networks the interval has it in 88 up."""
+    """Normal scores of correlation r have tau 2/pi asin(r): in 100 tables of 60 the interval has it in 88 up."""
     rng, truth = np.random.default_rng(0), 2 / np.pi * np.arcsin(0.6)
     inside = 0
     for seed in range(100):

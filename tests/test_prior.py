@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pytest
 
-from pvtsearch.accuracy.envelope import QUANTITIES, SLACK, envelope, published
-from pvtsearch.accuracy.frame import Frame
-from pvtsearch.accuracy.prior import CREDITED, prior_score, size_score, stage_prior, stage_score
+from pvtsearch.accuracy.envelope import QUANTITIES, SLACK, envelope
+from pvtsearch.accuracy.prior import prior_score
+from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.closed_form import pvt_cost
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
@@ -27,48 +24,9 @@ def preset(name: str) -> PVTConfig:
     return config
 
 
-def test_outside_the_envelope_the_prior_is_s() -> None:
+def test_prior_of_pvt_small() -> None:
     """S of PVT-Small by hand: 3 x 64 + 4 x 128 + 6 x 320 + 3 x 512."""
-    assert prior_score(preset("pvt_small"), Frame(SIZE)) == 192 + 512 + 1920 + 1536
-    assert size_score(preset("pvt_small"), Frame(SIZE, macs_limit=4 * 10**9)) == 192 + 512 + 1920 + 1536
-
-
-def test_a_published_network_has_every_credit() -> None:
-    """PVT-Small at its own MACs: S, and 12 credits of log(1.25) / 2 of the published S, rounded stage by stage."""
-    config = preset("pvt_small")
-    macs = pvt_cost(config, SIZE).total.macs
-    spans = published(macs, SIZE)
-    size = sum(
-        (s["depth"].lower + s["depth"].upper) / 2 * (s["embed_dim"].lower + s["embed_dim"].upper) / 2 for s in spans
-    )
-    credits = 4 * round(3 * math.log(1.25) / 2 * size)
-    assert prior_score(config, Frame(SIZE, macs_limit=macs)) == 4160 + credits
-
-
-@pytest.mark.parametrize(("knob", "below", "above"), [("depth", 0.75, 1.25), ("mlp_ratio", 0.75, 1.25)])
-def test_a_credit_ends_at_the_edges_of_the_envelope(knob: str, below: float, above: float) -> None:
-    """From the whole at the published value to nothing at either edge and beyond, always falling on the way."""
-    frame = Frame(SIZE, macs_limit=pvt_cost(preset("pvt_small"), SIZE).total.macs)
-    span = published(frame.macs_limit or 0, SIZE)[2][knob]
-    values = np.linspace(span.lower * below * 0.9, span.upper * above * 1.1, 400)
-    columns = {"depth": np.ones(400), "embed_dim": np.ones(400), "mlp_ratio": np.ones(400), knob: values}
-    parts = stage_prior(2, columns, frame) - np.asarray(stage_score(columns["depth"], columns["embed_dim"]), np.int64)
-    inside = (values >= span.lower) & (values <= span.upper)
-    outside = (values <= span.lower * below) | (values >= span.upper * above)
-    assert set(parts[inside]) == {parts.max()}
-    assert set(parts[outside]) == {parts.min()}
-    assert (np.diff(parts[values <= span.upper]) >= 0).all()
-    assert (np.diff(parts[values >= span.lower]) <= 0).all()
-
-
-@pytest.mark.parametrize("name", ["pvt_tiny", "pvt_small", "pvt_v2_b3"])
-def test_parts_of_stages_make_the_score(name: str) -> None:
-    """The sum over stages that the exact search makes large is the score of the network."""
-    config = preset(name)
-    for frame in (Frame(SIZE), Frame(SIZE, macs_limit=5 * 10**9), Frame((512, 768), "backbone", 30 * 10**9)):
-        columns = [{knob: np.array([getattr(s, knob)]) for knob in CREDITED} for s in config.stages]
-        parts = [int(stage_prior(index, values, frame)[0]) for index, values in enumerate(columns)]
-        assert sum(parts) == prior_score(config, frame)
+    assert prior_score(preset("pvt_small")) == 192 + 512 + 1920 + 1536
 
 
 @pytest.mark.parametrize("name", [*V1_PRESETS, *V2_PRESETS])
@@ -103,6 +61,16 @@ def test_the_envelope_needs_a_limit_on_macs_and_four_stages() -> None:
     """Without the budget it is made for there is no envelope: the error says what to give."""
     with pytest.raises(InputError, match="needs a limit on MACs"):
         prior_limits(load_space("pvt_v1"), Budget({"params": 10**7}), SIZE, "classification")
+
+
+def test_every_signal_has_a_card_that_says_what_it_is_worth() -> None:
+    """Contract of every signal: validated on something, with n and pair accuracy, and with caveats."""
+    for name, signal in SIGNALS.items():
+        assert signal.card.signal == name
+        assert signal.card.validations
+        assert signal.card.caveats
+        assert all(0 <= check.pair_percent <= 100 and -1 <= check.tau <= 1 for check in signal.card.validations)
+        assert "not an accuracy" in signal.card.meaning
 
 
 def test_objectives_by_name() -> None:

@@ -27,7 +27,7 @@ from pvtsearch.report.wording import card_in_words
 from pvtsearch.serialize import config_to_dict, load_config
 
 TABLE = "PVTSEARCH_PIT_TABLE"  # the file of ViT-Bench-101's PiT networks, in the form of pvtsearch.accuracy.tables
-STATIC = ("prior", "widths", "params", "macs")
+STATIC = ("prior", "params", "macs")
 NETWORKS = ("pvt_tiny", "pvt_small", "pvt_v2_b1", "pvt_v2_b2", "pvt_v2_b2_li", "deit_tiny", "pvt_medium", "deit_small")
 CEILING = "first,second"
 
@@ -35,7 +35,7 @@ CEILING = "first,second"
 def rows(noise: float = 0.0) -> list[dict[str, Any]]:
     """Networks whose first accuracy is the order of S, and whose second has every other pair of neighbours swapped."""
     frame = Frame((224, 224))
-    order = sorted(NETWORKS, key=lambda name: SIGNALS["widths"].score(preset(name), frame))
+    order = sorted(NETWORKS, key=lambda name: SIGNALS["prior"].score(preset(name), frame))
     swapped = [order.index(name) ^ 1 for name in NETWORKS]
     return [
         {"config": name, "first": 70 + order.index(name), "second": 60 + place}
@@ -57,9 +57,9 @@ def written(path: Path, networks: list[dict[str, Any]]) -> Path:
 def test_a_table_with_known_tau(tmp_path: Path) -> None:
     """Where accuracy is the order of the score, tau is 1 and every pair right; with 4 of 28 pairs swapped it is 5/7."""
     table = load_table(written(tmp_path / "known.json", rows()))
-    first = validate("widths", dataclasses.replace(table, accuracies={"first": table.accuracies["first"]}))
+    first = validate("prior", dataclasses.replace(table, accuracies={"first": table.accuracies["first"]}))
     assert (first.tau, first.pair_percent, verdict(first)) == (1, 100, "better than a coin")
-    both = validate("widths", table, trainings=("first", "second"))
+    both = validate("prior", table, trainings=("first", "second"))
     assert both.by_column["second"][0] == round(1 - 2 * 4 / 28, 4)
     assert both.ceiling is not None
     assert both.ceiling.tau == round(1 - 2 * 4 / 28, 4)
@@ -87,12 +87,14 @@ def test_the_same_networks_in_every_form(tmp_path: Path) -> None:
     assert (table.networks, table.accuracies) == (plain.networks, plain.accuracies)
 
 
-def test_each_network_is_scored_under_its_own_macs() -> None:
-    """The prior of a table's network is that of a budget of just its MACs: published networks have whole credits."""
+def test_each_network_is_scored_under_its_own_macs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A score that is relative to a limit on MACs sees each network's own."""
+    seen = []
+    signal = dataclasses.replace(SIGNALS["prior"], score=lambda _config, frame: seen.append(frame.macs_limit) or 1.0)
+    monkeypatch.setitem(SIGNALS, "prior", signal)
     table = load_table_of_presets("pvt_small", "pvt_tiny")
-    frames = [Frame((224, 224), macs_limit=macs) for macs in table.macs()]
-    for config, frame in zip(table.networks, frames, strict=True):
-        assert SIGNALS["prior"].score(config, frame) > SIGNALS["widths"].score(config, frame)
+    scores_of("prior", table)
+    assert seen == table.macs()
 
 
 def load_table_of_presets(*names: str) -> Any:
@@ -223,13 +225,13 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     """`validate` prints and writes the card of a table; `signals` lists every signal; what is wrong takes one line."""
     table = written(tmp_path / "known.json", rows())
     assert (
-        run(["validate", "widths", "--table", str(table), "--ceiling", CEILING, "--out", str(tmp_path / "w.json")]) == 0
+        run(["validate", "prior", "--table", str(table), "--ceiling", CEILING, "--out", str(tmp_path / "w.json")]) == 0
     )
     printed = capsys.readouterr().out
     assert "8 networks" in printed
     assert "Noise ceiling: first and second agree" in printed
     (kept,) = read_validations((tmp_path / "w.json").read_text(encoding="utf-8"))
-    assert kept.command == "pvtsearch validate widths --table known.json --accuracy first,second --ceiling first,second"
+    assert kept.command == "pvtsearch validate prior --table known.json --accuracy first,second --ceiling first,second"
     assert run(["validate", "prior", "--table", str(table), "--accuracy", "second", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["accuracies"] == ["second"]
     assert run(["signals"]) == 0

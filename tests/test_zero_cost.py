@@ -169,7 +169,7 @@ def test_naswot_counts_signs_that_agree() -> None:
 
 
 def test_zen_knows_no_scale_that_a_batch_norm_takes_away() -> None:
-    """Without norms the score of a linear layer grows by log 10 with its weights; before a batch norm it does so too."""
+    """Without norms the score of a linear layer grows by log 10 with its weights; before a batch norm too."""
     images, labels = torch.randn(64, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(64, dtype=torch.long)
     weight = torch.randn(5, 3, generator=torch.Generator().manual_seed(1)).tolist()
     larger = [[10 * value for value in row] for row in weight]

@@ -32,7 +32,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well two orders of the same networks agree; `pair_percent` is over the `pairs` of equal MACs, 50 is a coin."""
+    """How well two orders of the same networks agree; `pair_percent` is over `pairs` of equal MACs, 50 is a coin."""
 
     networks: int
     tau: Estimate
@@ -41,7 +41,7 @@ class Agreement:
 
 
 def kendall_tau(one: ArrayLike, other: ArrayLike) -> float:
-    """Kendall's tau-b, which allows for ties (Kendall 1945, Biometrika 33, "The treatment of ties in ranking problems").
+    """Kendall's tau-b, which allows for ties (Kendall 1945, Biometrika 33, 239).
 
     Raises `InputError` for values that are not finite, of another number, or all equal: then there is no order.
     """
@@ -53,7 +53,7 @@ def kendall_tau(one: ArrayLike, other: ArrayLike) -> float:
 def agreement(
     scores: ArrayLike, accuracies: ArrayLike, macs: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES
 ) -> Agreement:
-    """Agreement of scores with accuracies over all pairs (tau-b), and over pairs of equal MACs (share in the right order).
+    """Agreement of scores with accuracies over all pairs (tau-b) and over pairs of equal MACs (share in right order).
 
     Of two equal scores half counts as right; pairs of equal accuracy are left out. Raises `InputError` as
     `kendall_tau` does, and where no two networks of different accuracy have equal MACs.
@@ -65,8 +65,8 @@ def agreement(
     pairs = int(np.count_nonzero(near)) // 2
     if not pairs:
         raise InputError(
-            f"no two of {first.size} networks have MACs that differ by less than {EQUAL_MACS:.0%} and another accuracy: "
-            "pair accuracy needs some"
+            f"no two of {first.size} networks have MACs that differ by less than {EQUAL_MACS:.0%} and another "
+            "accuracy: pair accuracy needs some"
         )
     weights = _resampled(first.size, seed, resamples)
     everything = np.ones((1, first.size))
@@ -82,7 +82,7 @@ def agreement(
 def noise_ceiling(
     first: ArrayLike, second: ArrayLike, macs: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES
 ) -> Agreement:
-    """Agreement of two trainings of the same networks: what no score can be expected to pass, as it knows of neither."""
+    """Agreement of two trainings of the same networks: what no score can be expected to pass."""
     return agreement(first, second, macs, seed=seed, resamples=resamples)
 
 

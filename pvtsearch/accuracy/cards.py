@@ -1,7 +1,7 @@
 """What is known of an accuracy signal: shown wherever its score is shown, computed from tables, kept as JSON.
 
-The words are the signal's own. The figures were written by `pvtsearch validate SIGNAL --table FILE --out`, each with the
-command that makes them again.
+The words are the signal's own. The figures were written by `pvtsearch validate SIGNAL --table FILE --out`, each with
+the command that makes them again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The region in which the prior may be trusted: around the published PVT networks nearest the budget.
 
 Any single score maximised over a wide space ends in a corner. So each stage's width, depth, MLP ratio and share of the
-MACs must stay near those of the published networks on either side of the budget, interpolated in log MACs. The prior
-itself is told where those lie.
+MACs must stay near those of the published networks on either side of the budget, interpolated in log MACs.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.config import ImageSize, PVTConfig, Task
 from pvtsearch.errors import InputError
-from pvtsearch.models.pit_config import PIT_PRESETS, pit_cost
 from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
 
 SLACK = 0.25
@@ -35,7 +32,7 @@ class Interval:
 StageEnvelope = dict[str, Interval]  # QUANTITIES -> interval; macs as a share of the budget's limit
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class _Anchor:
     """A published network: its MACs, and per stage the QUANTITIES, macs as a share of its own total."""
 
@@ -50,8 +47,8 @@ def envelope(macs_limit: int, image_size: ImageSize, task: Task = "classificatio
     networks on either side; the intervals span the families and are widened by 25 %.
     Raises `InputError` where the budget lies outside what was published.
     """
-    families = _families(image_size, task)
-    reached = [anchors for anchors in families if _reaches(anchors, macs_limit)]
+    families = [_anchors(names, image_size, task) for names in FAMILIES]
+    reached = [_interpolated(anchors, macs_limit) for anchors in families if _reaches(anchors, macs_limit)]
     if not reached:
         smallest = min(anchors[0].macs for anchors in families) / (1 + SLACK)
         largest = max(anchors[-1].macs for anchors in families) * (1 + SLACK)
@@ -60,46 +57,15 @@ def envelope(macs_limit: int, image_size: ImageSize, task: Task = "classificatio
             f"{image_size[0]}x{image_size[1]} (around the published PVT networks), got a limit of "
             f"{macs_limit / 1e9:.3g} GMACs: give --extrapolate (in Python extrapolate=True) to use it all the same"
         )
-    return tuple(
-        {name: Interval(span.lower * (1 - SLACK), span.upper * (1 + SLACK)) for name, span in stage.items()}
-        for stage in _spans([_interpolated(anchors, macs_limit) for anchors in reached])
-    )
+    return tuple(_stage_envelope([stages[i] for stages in reached]) for i in range(len(reached[0])))
 
 
-@lru_cache(maxsize=64)
-def published(macs_limit: int, image_size: ImageSize, task: Task = "classification") -> tuple[StageEnvelope, ...]:
-    """Per stage, the interval that the published networks themselves span at a number of MACs: `envelope`, not widened.
-
-    Outside what was published the networks at its ends stand.
-    """
-    families = _families(image_size, task)
-    reached = [anchors for anchors in families if _reaches(anchors, macs_limit)] or families
-    return _spans([_interpolated(anchors, macs_limit) for anchors in reached])
-
-
-@lru_cache(maxsize=256)
-def published_pit(macs_limit: int, image_size: ImageSize) -> tuple[StageEnvelope, ...]:
-    """The same for the published PiT networks, which a table of trained PiT is held against; no shares of MACs."""
-    anchors = sorted(
-        _Anchor(pit_cost(config, image_size).macs, tuple((s.embed_dim, s.depth, s.mlp_ratio) for s in config.stages))
-        for config in PIT_PRESETS.values()
-    )
-    return _spans([_interpolated(anchors, macs_limit)])
-
-
-def _spans(networks: Sequence[Sequence[Sequence[float]]]) -> tuple[StageEnvelope, ...]:
-    """Per stage, the intervals from the smallest to the largest value of networks."""
-    return tuple(_span(stages) for stages in zip(*networks, strict=True))
-
-
-def _span(stages: Sequence[Sequence[float]]) -> StageEnvelope:
+def _stage_envelope(stages: Sequence[Sequence[float]]) -> StageEnvelope:
     columns = zip(*stages, strict=True)
-    return {name: Interval(min(values), max(values)) for name, values in zip(QUANTITIES, columns, strict=False)}
-
-
-@lru_cache(maxsize=16)
-def _families(image_size: ImageSize, task: Task) -> tuple[tuple[_Anchor, ...], ...]:
-    return tuple(tuple(_anchors(names, image_size, task)) for names in FAMILIES)
+    return {
+        name: Interval(min(values) * (1 - SLACK), max(values) * (1 + SLACK))
+        for name, values in zip(QUANTITIES, columns, strict=True)
+    }
 
 
 def _anchors(names: Sequence[str], image_size: ImageSize, task: Task) -> list[_Anchor]:

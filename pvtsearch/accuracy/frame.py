@@ -10,7 +10,7 @@ from pvtsearch.config import ImageSize, Task
 
 @dataclass(frozen=True)
 class Frame:
-    """Input size, task, and the limit on MACs that the prior's envelope is made for; None: no envelope, the prior is S."""
+    """Input size, task, and the limit on MACs that the envelope is made for; None: no envelope."""
 
     image_size: ImageSize
     task: Task = "classification"

@@ -45,7 +45,11 @@ class Signal:
     by_stage: StageScores | None = None
 
 
-def _size_of_stages(_index: int, columns: Mapping[str, Any], _frame: Frame) -> Any:
+def _prior(config: Candidate, _frame: Frame) -> float:
+    return prior.prior_score(config)
+
+
+def _prior_of_stages(_index: int, columns: Mapping[str, Any], _frame: Frame) -> Any:
     return prior.stage_score(columns["depth"], columns["embed_dim"])
 
 
@@ -63,28 +67,16 @@ def _zero_cost(name: str, meaning: str, *caveats: str) -> Signal:
 
 SIGNALS: dict[str, Signal] = {
     "prior": Signal(
-        prior.prior_score,
+        _prior,
         card(
             "prior",
-            "S, the sum of embed_dim over all blocks, with a credit for each width, depth and MLP ratio near the "
-            "published networks of the budget; higher is better. A prior, not an accuracy.",
-            "S was picked on this same table, after looking at about 20 scores; the credits keep its maximum out of "
-            "corners, and their price is in these figures.",
-            _NO_PVT,
-            "Outside the envelope around the published PVT networks the score is S alone, and an extrapolation.",
-        ),
-        StageScores(prior.stage_prior, scale=1),
-    ),
-    "widths": Signal(
-        prior.size_score,
-        card(
-            "widths",
-            f"S, the sum of embed_dim over all blocks; {_NOT_ACCURACY}",
+            "S, the sum of embed_dim over all blocks; higher is better. A prior, not an accuracy.",
             "S was picked on this same table, after looking at about 20 scores: its figures flatter it.",
-            "Its maximum lies in a corner: the greatest depths, the smallest MLP ratios that are allowed.",
             _NO_PVT,
+            "Outside the envelope around the published PVT networks it is an extrapolation: its maximum lies in a "
+            "corner, the greatest depths and the smallest MLP ratios that are allowed.",
         ),
-        StageScores(_size_of_stages, scale=1),
+        StageScores(_prior_of_stages, scale=1),
     ),
     "zen": _zero_cost(
         "zen",

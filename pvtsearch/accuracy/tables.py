@@ -1,6 +1,6 @@
 """Tables of trained networks, as people keep them: JSON or CSV, a configuration and its accuracies in each row.
 
-JSON is a mapping with `networks`, a list of rows; `source` says where they come from, `model` and `columns` may say more.
+JSON is a mapping with `networks`, a list of rows; `source` says where they come from, `model` and `columns` more.
 A row has `config`, a CONFIG by name, path or value, or `arch`, a PiT as ViT-Bench-101 writes it; every other entry
 is an accuracy. CSV has the same as columns.
 """
@@ -46,8 +46,9 @@ class TrainedTable:
 def network_macs(config: PVTConfig | PiTConfig) -> int:
     """MACs of a network at the size it is made for."""
     if isinstance(config, PiTConfig):
-        return pit_cost(config).macs
-    return network_cost(config, (config.image_size, config.image_size), "classification").total.macs
+        return int(pit_cost(config).macs)
+    macs: int = network_cost(config, (config.image_size, config.image_size), "classification").total.macs
+    return macs
 
 
 def load_table(path: Path, accuracies: Sequence[str] = ()) -> TrainedTable:

@@ -26,8 +26,8 @@ DECIMALS = 4
 
 def _params(config: Candidate, frame: Frame) -> float:
     if isinstance(config, PiTConfig):
-        return pit_cost(config, frame.image_size).params
-    return network_cost(config, frame.image_size, "classification").total.params
+        return float(pit_cost(config, frame.image_size).params)
+    return float(network_cost(config, frame.image_size, "classification").total.params)
 
 
 def _macs(config: Candidate, _frame: Frame) -> float:
@@ -103,7 +103,8 @@ def _ceiling(table: TrainedTable, trainings: tuple[str, str], seed: int) -> Ceil
     for column in trainings:
         if column not in table.accuracies:
             raise InputError(f"--ceiling {column}: no column of accuracies, there are {', '.join(table.accuracies)}")
-    found = noise_ceiling(*(table.accuracies[column] for column in trainings), table.macs(), seed=seed)
+    first, second = (table.accuracies[column] for column in trainings)
+    found = noise_ceiling(first, second, table.macs(), seed=seed)
     return Ceiling(trainings, *_figures(found), _interval(found.pair_percent))
 
 

@@ -33,7 +33,7 @@ def random_batch(shape: tuple[int, ...], classes: int, *, seed: int) -> tuple[Te
     return images, torch.randint(max(classes, 1), (shape[0],), generator=generator)
 
 
-def zen(module: nn.Module, images: Tensor, labels: Tensor) -> float:
+def zen(module: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """How far outputs move when images do: log E |f(x + a e) - f(x)|, with what batch norms took away added again.
 
     Lin et al. 2021 (Zen-NAS, arXiv 2102.01063), algorithm 1: e is normal, a is 0.01, and each batch norm's scale, the
@@ -74,7 +74,7 @@ def grad_norm(module: nn.Module, images: Tensor, labels: Tensor) -> float:
         return _finite("grad_norm", sum(g.norm().item() for g in _gradients(copy, images, labels)))
 
 
-def synflow(module: nn.Module, images: Tensor, labels: Tensor) -> float:
+def synflow(module: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """The log of the sum over weights of |weight x gradient of R|, R being the sum of outputs for an image of ones.
 
     Tanaka et al. 2020 (arXiv 2006.05467), equation 2, with all tensors replaced by their absolute values, in float64.
@@ -115,7 +115,7 @@ def _consistency(sizes: Tensor) -> float | None:
     return None if total == 0 else _log(total)
 
 
-def naswot(module: nn.Module, images: Tensor, labels: Tensor) -> float:
+def naswot(module: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """The log of |det K|, K counting for two images the activations that have the same sign in both.
 
     Mellor et al. 2021 (NASWOT, arXiv 2006.04647), equations 1 and 2: which ReLUs are on. Here every activation layer

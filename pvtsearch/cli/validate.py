@@ -67,8 +67,8 @@ def show(signal: str, found: Validation, format: Literal["table", "markdown"]) -
         rows += [[name, f"{tau:.2f}", "", f"{p:.1f} %", "", "", ""] for name, (tau, p) in found.by_column.items()]
     tables.print_table(header, rows, format)
     print(
-        f"\n{signal} on {found.networks:,} networks, {found.pairs:,} pairs of equal MACs (within 10 %); a coin orders 50 % "
-        f"of them correctly. Intervals: bootstrap over networks. Table sha256 {found.sha256[:12]}."
+        f"\n{signal} on {found.networks:,} networks, {found.pairs:,} pairs of equal MACs (within 10 %); a coin orders "
+        f"50 % of them correctly. Intervals: bootstrap over networks. Table sha256 {found.sha256[:12]}."
     )
     if found.ceiling is not None:
         (one, other), (lower, upper) = found.ceiling.trainings, found.ceiling.pair_interval_percent

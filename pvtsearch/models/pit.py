@@ -50,7 +50,7 @@ class PiTBlocks(nn.Module):
         tokens = torch.cat([token, features.flatten(2).transpose(1, 2)], dim=1)  # B N+1 C
         for block in self.blocks:
             tokens = block(tokens, grid)
-        return tokens[:, 1:].transpose(1, 2).unflatten(2, tuple(grid)), tokens[:, :1]
+        return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, *grid), tokens[:, :1]
 
 
 class PiT(nn.Module):

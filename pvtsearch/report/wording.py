@@ -167,7 +167,7 @@ def card_in_words(card: Card) -> str:
 
 
 def validation_in_words(check: Validation) -> str:
-    """What a signal did on one table, as the end of a sentence that says it put …"""
+    """What a signal did on one table, as the end of a sentence on what it put."""
     lower, upper = check.pair_interval_percent
     return (
         f"{check.pair_percent:.1f} % [{lower:.1f}, {upper:.1f}] of pairs of equal MACs in the right order on "
