@@ -18,7 +18,7 @@ from pvtsearch.accuracy.cards import Validation, card, dump_validations, read_va
 from pvtsearch.accuracy.frame import Frame
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.accuracy.tables import load_table
-from pvtsearch.accuracy.validation import COUNTS, scorer, validate
+from pvtsearch.accuracy.validation import COUNTS, scorer, scores_of, validate
 from pvtsearch.cli import run
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import InputError
