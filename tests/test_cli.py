@@ -370,7 +370,7 @@ def test_the_summary_of_a_score_comes_with_its_card(capsys: pytest.CaptureFixtur
     out = answer(capsys, *SEARCH, "--out", str(tmp_path))
     assert "prior (extrapolated)" in out
     assert "87.8 % [80.9, 93.5] of pairs of equal MACs in the right order on 100 networks of ViT-Bench-101" in out
-    assert "S was picked on these same tables" in out
+    assert "S was picked on this same table" in out
     assert json.loads((tmp_path / "summary.json").read_text())["cards"][0]["signal"] == "prior"
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from results import PRIOR_AND_MACS, RESNET50, compared_result, pyramid, result_of, search_result
 
-from pvtsearch.accuracy.prior import CARD
+from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.metrics import analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
@@ -137,7 +137,7 @@ def test_quantities_say_what_is_a_score_and_what_is_limited() -> None:
 def test_no_score_without_its_card() -> None:
     """Scores are shown where they are objectives, always with their card; a signal without a card is refused."""
     result = search_result(3)
-    assert cards(result) == (CARD,)
+    assert cards(result) == (SIGNALS["prior"].card,)
     without = dataclasses.replace(result, objectives=(Objective("macs", "minimize"), Objective("params", "minimize")))
     rows = report_rows(without)
     assert rows.cards == ()
