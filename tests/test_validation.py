@@ -67,7 +67,7 @@ def test_a_table_with_known_tau(tmp_path: Path) -> None:
     """Where accuracy is the order of the score, tau is 1 and every pair right; with 4 of 28 pairs swapped it is 5/7."""
     table = load_table(written(tmp_path / "known.json", rows()))
     first = validate("prior", dataclasses.replace(table, accuracies={"first": table.accuracies["first"]}))
-    assert (first.tau, first.pair_percent, verdict(first)) == (1, 100, "better than a coin")
+    assert (first.tau, first.pair_percent, verdict(first)) == (1, 100, "too few pairs to tell")
     both = validate("prior", table, trainings=("first", "second"))
     assert both.by_column["second"][0] == round(1 - 2 * 4 / 28, 4)
     assert both.ceiling is not None
@@ -265,3 +265,20 @@ def test_counts_are_no_signals() -> None:
     """Parameters and MACs can be validated, as what a signal has to beat, and are no objectives to make large."""
     assert not set(COUNTS) & set(SIGNALS)
     assert scorer("params")(preset("pvt_small"), Frame((224, 224))) == 24_485_864
+
+
+@pytest.mark.parametrize(
+    ("pairs", "interval", "words"),
+    [
+        (9, (100.0, 100.0), "too few pairs to tell"),
+        (10, (50.1, 90.0), "better than a coin"),
+        (10, (10.0, 49.9), "worse than a coin"),
+        (10, (50.0, 90.0), "not told from a coin"),
+    ],
+)
+def test_a_verdict_needs_pairs_and_an_interval_without_the_coin(
+    pairs: int, interval: tuple[float, float], words: str
+) -> None:
+    """Few pairs tell nothing, though a bootstrap of one pair has no width; an interval that holds 50 % neither."""
+    (kept,) = SIGNALS["prior"].card.validations
+    assert verdict(dataclasses.replace(kept, pairs=pairs, pair_interval_percent=interval)) == words

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 COIN = 50
+FEWEST_PAIRS = 10  # below this a bootstrap over networks knows of no doubt: one pair is always right or always wrong
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def card(signal: str, meaning: str, *caveats: str) -> Card:
 
 def verdict(validation: Validation) -> str:
     """What the pairs of equal MACs tell, in words: where a signal fails, its card says so."""
+    if validation.pairs < FEWEST_PAIRS:
+        return "too few pairs to tell"
     lower, upper = validation.pair_interval_percent
     if lower > COIN:
         return "better than a coin"

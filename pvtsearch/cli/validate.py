@@ -66,9 +66,10 @@ def show(signal: str, found: Validation, format: Literal["table", "markdown"]) -
     if len(found.by_column) > 1:
         rows += [[name, f"{tau:.2f}", "", f"{p:.1f} %", "", "", ""] for name, (tau, p) in found.by_column.items()]
     tables.print_table(header, rows, format)
+    pairs = f"{found.pairs:,} {'pair' if found.pairs == 1 else 'pairs'}"
     print(
-        f"\n{signal} on {found.networks:,} networks, {found.pairs:,} pairs of equal MACs (within 10 %); a coin orders "
-        f"50 % of them correctly. Intervals: bootstrap over networks. Table sha256 {found.sha256[:12]}."
+        f"\n{signal} on {found.networks:,} networks, {pairs} of equal MACs (within 10 %); a coin orders 50 % of them "
+        f"correctly. Intervals: bootstrap over networks. Table sha256 {found.sha256[:12]}."
     )
     if found.ceiling is not None:
         (one, other), (lower, upper) = found.ceiling.trainings, found.ceiling.pair_interval_percent
