@@ -11,6 +11,7 @@ PvtsearchError
     ├── NothingFeasible              no configuration of the space lies within the budget
     ├── DoesNotFit                   the memory of a device is too small for what was to run
     ├── ScoreError                   a signal gave no finite number, or has none to give for a network
+    ├── Diverged                     the loss of a training is no number any more
     ├── UnknownOperator              a counter met an operator it has no rule for
     └── Unsteady                     durations were measured that no single number stands for
 """
@@ -60,6 +61,10 @@ class DoesNotFit(Failure):
 
 class ScoreError(Failure):
     """A signal gave no finite number for a network, or cannot: that is no bad score, it is none."""
+
+
+class Diverged(Failure):
+    """The loss of a training is no number any more."""
 
 
 class UnknownOperator(Failure):

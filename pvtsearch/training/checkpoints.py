@@ -1,0 +1,80 @@
+"""A training as it stands, in one file that is whole or not there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pvtsearch.errors import InputError
+from pvtsearch.trainings import Epoch
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training needs to go on: the next step, its tensors, and what it has seen."""
+
+    digest: str  # of what is trained, on what, and how
+    step: int
+    tensors: dict[str, Any]  # states of network, optimizer and scaler
+    loss_sum: float  # of the epoch under way
+    curve: tuple[Epoch, ...]
+    seconds: float
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint whole: path holds it, or what it held before."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    held = {
+        "format": _FORMAT,
+        "digest": checkpoint.digest,
+        "step": checkpoint.step,
+        "tensors": checkpoint.tensors,
+        "loss_sum": checkpoint.loss_sum,
+        "curve": [asdict(epoch) for epoch in checkpoint.curve],
+        "seconds": checkpoint.seconds,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            torch.save(held, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except (OSError, RuntimeError) as error:  # torch turns what the system refuses into a RuntimeError
+        raise InputError(f"{path}: cannot be written: {error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path, digest: str) -> Checkpoint | None:
+    """The checkpoint at path, None where there is none. Raises `InputError` where it is of another training."""
+    if not path.exists():
+        return None
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+        if held["format"] != _FORMAT:
+            raise InputError(f"{path}: a checkpoint of format {held['format']}, this version knows {_FORMAT}")
+        found = Checkpoint(
+            digest=held["digest"],
+            step=held["step"],
+            tensors=held["tensors"],
+            loss_sum=held["loss_sum"],
+            curve=tuple(Epoch(**epoch) for epoch in held["curve"]),
+            seconds=held["seconds"],
+        )
+    except InputError:
+        raise
+    except Exception as error:  # a file of any content
+        raise InputError(f"{path}: no checkpoint of a training: remove it, or give another --out") from error
+    if found.digest != digest:
+        raise InputError(
+            f"{path}: belongs to another training (network, data, recipe, seed or precision differ): "
+            "give another --out"
+        )
+    return found

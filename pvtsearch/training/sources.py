@@ -1,0 +1,191 @@
+"""Pictures to train on, by name: formula-driven ones, a folder of images, or a data set of torchvision."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pvtsearch.errors import InputError
+from pvtsearch.training.fractals import pictures
+
+SPLITS = ("train", "val")
+HELD_OUT = 5  # every fifth picture of each class, where a folder has no split of its own
+WHAT_IS_RIGHT = "fractals, a folder of images, or torchvision:NAME:FOLDER"
+
+
+class Pictures(Protocol):
+    """uint8 images (3, h, w) and their labels, by number."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, index: int, /) -> tuple[Tensor, int]:
+        """Image and label."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Pictures to train on and others that are held out. `digest` tells one set from another wherever it lies."""
+
+    name: str
+    classes: int
+    side: int
+    train: Pictures
+    held_out: Pictures
+    digest: str
+
+    def __post_init__(self) -> None:
+        for split, held in (("to train on", self.train), ("held out", self.held_out)):
+            if not len(held):
+                raise InputError(f"--data {self.name}: no pictures {split}")
+        if self.classes < 2:
+            raise InputError(f"--data {self.name}: needs at least 2 classes, has {self.classes}")
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Pictures as one tensor (N, 3, H, H), and labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.images[index], int(self.labels[index])
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some of a data set's pictures, by their numbers in it, as RGB."""
+
+    source: Any  # image (of PIL) and label by number
+    numbers: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from torchvision.transforms.v2.functional import pil_to_tensor
+
+        image, label = self.source[self.numbers[index]]
+        tensor: Tensor = pil_to_tensor(image.convert("RGB"))
+        return tensor, int(label)
+
+
+@dataclass(frozen=True)
+class FractalSet:
+    """How many formula-driven classes, and how many pictures of each."""
+
+    classes: int = 16
+    train: int = 64
+    held_out: int = 32
+    seed: int = 0
+
+
+def open_data(name: str, side: int, *, device: torch.device | str = "cpu") -> Data:
+    """The data that name stands for, to be looked at in images of side x side.
+
+    `fractals` or `fractals:classes=16,train=64,held_out=32,seed=0`; a folder with train/CLASS/ and val/CLASS/, or with
+    CLASS/ alone, of which a fifth is held out; `torchvision:NAME:FOLDER`, which downloads nothing.
+    device: where formula-driven pictures are drawn; they come back to the CPU. Raises `InputError` for anything else.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "fractals":
+        return _fractals(name, _fractal_set(name, rest), side, device)
+    if kind == "torchvision":
+        return _torchvision(name, rest, side)
+    return _folder(name, side)
+
+
+def _fractal_set(name: str, text: str) -> FractalSet:
+    given: dict[str, int] = {}
+    for part in filter(None, text.split(",")):
+        key, _, value = part.partition("=")
+        if key not in FractalSet.__dataclass_fields__ or not re.fullmatch(r"\d{1,7}", value):
+            known = ", ".join(f"{field}=N" for field in FractalSet.__dataclass_fields__)
+            raise InputError(f"--data {name}: '{part}' must be one of {known}")
+        given[key] = int(value)
+    return FractalSet(**given)
+
+
+def _fractals(name: str, wanted: FractalSet, side: int, device: torch.device | str) -> Data:
+    if wanted.classes < 2 or min(wanted.train, wanted.held_out) < 1:
+        raise InputError(f"--data {name}: needs at least 2 classes, and a picture of each to train on and to hold out")
+    splits = []
+    for split, count in enumerate((wanted.train, wanted.held_out)):
+        found = pictures(
+            seed=wanted.seed, classes=wanted.classes, count=count, split=split, side=side, device=device
+        )
+        splits.append(InMemory(*(tensor.cpu() for tensor in found)))
+    return Data(name, wanted.classes, side, *splits, digest=_digest(repr(wanted)))
+
+
+def _folder(name: str, side: int) -> Data:
+    from torchvision.datasets import ImageFolder
+
+    root = Path(name).expanduser()
+    if not root.is_dir():
+        raise InputError(f"--data {name}: no such folder; it must be {WHAT_IS_RIGHT}")
+    try:
+        if all((root / split).is_dir() for split in SPLITS):
+            train, held_out = (ImageFolder(str(root / split)) for split in SPLITS)
+            if train.classes != held_out.classes:
+                raise InputError(f"--data {name}: train and val hold other classes")
+            parts = [Chosen(source, range(len(source))) for source in (train, held_out)]
+            files = [*train.samples, *held_out.samples]
+        else:
+            train = ImageFolder(str(root))
+            parts = [Chosen(train, numbers) for numbers in _split([label for _, label in train.samples])]
+            files = train.samples
+    except FileNotFoundError as error:  # torchvision's: folders without classes or images, and which
+        raise InputError(f"--data {name}: {error}") from error
+    sizes = [f"{Path(path).relative_to(root)} {Path(path).stat().st_size}" for path, _ in files]
+    return Data(name, len(train.classes), side, *parts, digest=_digest("\n".join(sizes)))
+
+
+def _split(labels: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Numbers to train on and to hold out: of every class a fifth, in an order that a fixed seed mixes."""
+    by_class: dict[int, list[int]] = {}
+    for number in np.random.default_rng(0).permutation(len(labels)).tolist():
+        by_class.setdefault(labels[number], []).append(number)
+    held_out = {number for numbers in by_class.values() for number in numbers[HELD_OUT - 1 :: HELD_OUT]}
+    return [n for n in range(len(labels)) if n not in held_out], sorted(held_out)
+
+
+def _torchvision(name: str, rest: str, side: int) -> Data:
+    import torchvision.datasets
+
+    kind, _, folder = rest.partition(":")
+    made = getattr(torchvision.datasets, kind, None) if kind in torchvision.datasets.__all__ else None
+    if made is None or not folder:
+        raise InputError(f"--data {name}: must be torchvision:NAME:FOLDER, such as torchvision:CIFAR10:data")
+    options = inspect.signature(made).parameters
+    if "train" in options:
+        splits: list[dict[str, Any]] = [{"train": True}, {"train": False}]
+    elif "split" in options:
+        splits = [{"split": "train"}, {"split": "val" if kind in {"ImageNet", "Places365"} else "test"}]
+    else:
+        raise InputError(f"--data {name}: {kind} has no split of its own; lay it out as a folder of images")
+    try:
+        train, held_out = (made(str(Path(folder).expanduser()), **split) for split in splits)
+    except (RuntimeError, ValueError, OSError, TypeError) as error:
+        reason = str(error).split(". ")[0].splitlines()[0]
+        raise InputError(f"--data {name}: {reason} (nothing is downloaded here)") from error
+    classes = len(getattr(train, "classes", ())) or 1 + max(int(train[n][1]) for n in range(len(train)))
+    digest = _digest(f"{kind} {len(train)} {len(held_out)}")
+    return Data(name, classes, side, *(Chosen(each, range(len(each))) for each in (train, held_out)), digest=digest)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
