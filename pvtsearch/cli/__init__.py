@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from pvtsearch.cli import (
     calibrate,
+    data,
     export,
     formula,
     listing,
@@ -19,6 +20,7 @@ from pvtsearch.cli import (
     signals,
     space,
     sweep,
+    train,
     validate,
     verify,
 )
@@ -44,6 +46,8 @@ app.command("paper")(paper.paper)
 app.command("export")(export.export)
 app.command("list")(listing.list_known)
 app.command("signals")(signals.signals)
+app.command("train")(train.train)
+app.command("data")(data.data)
 app.command("validate")(validate.validate)
 
 

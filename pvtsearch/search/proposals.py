@@ -66,23 +66,26 @@ class Proposer:
         return Lattice(self.problem)
 
     @cached_property
-    def _maximiser(self) -> Maximiser:
+    def maximiser(self) -> Maximiser:
+        """What finds maxima of scores that add up over stages."""
         return Maximiser(self.lattice)
 
     @cached_property
-    def _pool(self) -> list[Edges]:
+    def pool(self) -> list[Edges]:
+        """Distinct uniform draws within the limits."""
         drawn = (self.lattice.edges(config) for config in uniform_draws(self._limited, POOL, seed=0))
         return list(dict.fromkeys(edges for edges in drawn if edges is not None))
 
     @cached_property
-    def _features(self) -> Features:
-        return Features(self.lattice, self._pool)
+    def features(self) -> Features:
+        """What models see of networks."""
+        return Features(self.lattice, self.pool)
 
     def propose(self, seen: Sequence[Observed], pending: Sequence[Edges], rng: np.random.Generator) -> Edges | None:
         """A network that is neither seen nor pending (being evaluated elsewhere); None where none comes to mind."""
         known = {each.edges for each in seen} | set(pending)
         if len(seen) < STARTS:
-            return self._spread(known, rng)
+            return self.spread(known, rng)
         posteriors = {
             number: self._posterior(seen, pending, number)
             for number in range(len(self.objectives))
@@ -91,27 +94,27 @@ class Proposer:
         candidates = dict.fromkeys(self._candidates(seen, posteriors, rng))
         unseen = [edges for edges in candidates if edges not in known]
         if not unseen:
-            return self._spread(known, rng)
+            return self.spread(known, rng)
         hoped = self._hoped(unseen, posteriors)
         gain = hoped[:, 0] if len(self.objectives) == 1 else _gains([each.values for each in seen], hoped)
         return unseen[int(np.argmax(gain))]
 
-    def _spread(self, known: set[Edges], rng: np.random.Generator) -> Edges | None:
+    def spread(self, known: set[Edges], rng: np.random.Generator) -> Edges | None:
         """Of half of the uniform draws, that one of which a model of what is known would learn most."""
-        pool = [edges for edges in self._pool if edges not in known]
+        pool = [edges for edges in self.pool if edges not in known]
         if not pool:
             return None
         pool = [pool[place] for place in sorted(rng.choice(len(pool), -(-len(pool) // 2), replace=False))]
-        features = self._features.of(sorted(known))
-        blank = Posterior(features, self._features.groups, EXPECTED, 0.0, 1.0, np.zeros(len(known)))
-        return pool[int(np.argmax(blank.deviation(self._features.of(pool))))]
+        features = self.features.of(sorted(known))
+        blank = Posterior(features, self.features.groups, EXPECTED, 0.0, 1.0, np.zeros(len(known)))
+        return pool[int(np.argmax(blank.deviation(self.features.of(pool))))]
 
     def _posterior(self, seen: Sequence[Observed], pending: Sequence[Edges], number: int) -> Posterior:
         """The model of an objective; networks that are pending count as if they came out as expected."""
-        features = self._features.of([each.edges for each in seen])
+        features = self.features.of([each.edges for each in seen])
         values = np.array([each.values[number] for each in seen])
-        found = fit(features, values, self._features.groups, EXPECTED)
-        more = self._features.of(pending)
+        found = fit(features, values, self.features.groups, EXPECTED)
+        more = self.features.of(pending)
         residual = (found.mean(more) - found.offset) / found.scale
         return replace(
             found,
@@ -123,16 +126,16 @@ class Proposer:
         self, seen: Sequence[Observed], posteriors: dict[int, Posterior], rng: np.random.Generator
     ) -> Iterator[Edges]:
         """What the mean and draws are highest at, each within limits of its own, and neighbours of the mean's."""
-        known = self._features.of([each.edges for each in seen])
+        known = self.features.of([each.edges for each in seen])
         for number in range(1 + DRAWS):
             limits = self._tightened(seen, rng)
             if not posteriors:
                 yield from self._cheapest(limits, rng)
                 continue
             weights = self._weights(posteriors, rng, drawn=number > 0)
-            surface = self._features.surface(weights)
+            surface = self.features.surface(weights)
             best = seen[int(np.argmax(known @ weights))].edges
-            found = highest(self._maximiser, self._features, surface, limits, [] if number else [best])
+            found = highest(self.maximiser, self.features, surface, limits, [] if number else [best])
             if found is None:
                 continue
             yield found
@@ -140,7 +143,7 @@ class Proposer:
                 for stage in range(len(found)):
                     near = [self.lattice.variants(edges, stage, limits) for edges in (found, best)]
                     paths = np.concatenate(near)
-                    order = np.argsort(-self._features.values(surface, paths), kind="stable")[:NEIGHBOURS]
+                    order = np.argsort(-self.features.values(surface, paths), kind="stable")[:NEIGHBOURS]
                     yield from map(tuple, paths[order].tolist())
 
     def _weights(self, posteriors: dict[int, Posterior], rng: np.random.Generator, *, drawn: bool) -> Floats:
@@ -169,7 +172,7 @@ class Proposer:
         columns = [algebra.columns[place].start for place in sums]
         if columns:
             column = columns[rng.integers(len(columns))]
-            found = self._maximiser.best(
+            found = self.maximiser.best(
                 [-layer.costs[:, column].astype(float) for layer in self.lattice.layers], limits
             )
             if found:
@@ -177,7 +180,7 @@ class Proposer:
 
     def _hoped(self, networks: Sequence[Edges], posteriors: dict[int, Posterior]) -> Floats:
         """What networks may reach in each objective, shape (N, objectives): exact where it is known."""
-        features = self._features.of(networks)
+        features = self.features.of(networks)
         costs = self.problem.limited_algebra.total(np.stack([self.lattice.cost(edges) for edges in networks]))
         columns = [
             posteriors[number].mean(features) + CONFIDENCE * posteriors[number].deviation(features)

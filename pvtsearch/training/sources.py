@@ -87,7 +87,7 @@ class Chosen:
 class FractalSet:
     """How many formula-driven classes, and how many pictures of each."""
 
-    classes: int = 16
+    classes: int = 32
     train: int = 64
     held_out: int = 32
     seed: int = 0
@@ -96,7 +96,7 @@ class FractalSet:
 def open_data(name: str, side: int, *, device: torch.device | str = "cpu") -> Data:
     """The data that name stands for, to be looked at in images of side x side.
 
-    `fractals` or `fractals:classes=16,train=64,held_out=32,seed=0`; a folder with train/CLASS/ and val/CLASS/, or with
+    `fractals` or `fractals:classes=32,train=64,held_out=32,seed=0`; a folder with train/CLASS/ and val/CLASS/, or with
     CLASS/ alone, of which a fifth is held out; `torchvision:NAME:FOLDER`, which downloads nothing.
     device: where formula-driven pictures are drawn; they come back to the CPU. Raises `InputError` for anything else.
     """

@@ -24,7 +24,7 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that writes and speaks."""
+        """Whether this process is the one that writes."""
         return self.share.rank == 0
 
     def joined(self, network: nn.Module) -> nn.Module:
@@ -38,6 +38,11 @@ class Team:
         if self.share.size > 1:
             distributed.all_reduce(counts)
         return counts
+
+
+def leads() -> bool:
+    """Whether this process is the first of those that torchrun started, or alone."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager

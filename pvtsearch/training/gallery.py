@@ -1,0 +1,31 @@
+"""Pictures of a data set beside each other, a class per row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torchvision.io import encode_png
+from torchvision.transforms.v2 import functional as F
+from torchvision.utils import make_grid
+
+from pvtsearch.errors import InputError
+from pvtsearch.training.sources import Data
+
+
+def write_gallery(data: Data, path: Path, *, rows: int, columns: int) -> None:
+    """Write the first `columns` training pictures of the first `rows` classes to a PNG."""
+    chosen: dict[int, list[torch.Tensor]] = {}
+    for number in range(len(data.train)):
+        image, label = data.train[number]
+        if label < rows and len(chosen.setdefault(label, [])) < columns:
+            chosen[label].append(F.resize(image, [data.side, data.side], antialias=True))
+        if len(chosen) == min(rows, data.classes) and all(len(row) == columns for row in chosen.values()):
+            break
+    blank = torch.full((3, data.side, data.side), 255, dtype=torch.uint8)
+    pictures = [picture for _, row in sorted(chosen.items()) for picture in (row + [blank] * columns)[:columns]]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_png(make_grid(pictures, nrow=columns, pad_value=255)).numpy().tobytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
