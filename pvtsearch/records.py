@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from pvtsearch.config import PVTConfig, Task
 from pvtsearch.cost import Budget, Cost
+from pvtsearch.trainings import Campaign
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 
@@ -101,6 +102,7 @@ class SearchResult:
     `sampler`, `seed` and, where the exact front is known, `quality` are of a search by trials, `certificate` of an
     exact one.
     `prediction` is there where latency is limited or an objective, `finalists` where some were measured.
+    `campaign` is there where networks were trained and all others predicted.
     `circumstances` holds what describes the run and enters no computation (command, versions, dropped points …).
     """
 
@@ -122,3 +124,4 @@ class SearchResult:
     quality: Quality | None = None
     prediction: Prediction | None = None
     finalists: tuple[Finalist, ...] = ()
+    campaign: Campaign | None = None

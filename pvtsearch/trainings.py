@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+from pvtsearch.config import PVTConfig
+
+ACCURACY = "accuracy"  # the objective: measured top-1, in percent
 
 
 @dataclass(frozen=True)
@@ -38,3 +43,86 @@ class Outcome:
 def best_epoch(curve: Sequence[Epoch]) -> Epoch:
     """The epoch of highest accuracy, the first of equals."""
     return max(curve, key=lambda epoch: epoch.accuracy_percent)
+
+
+Role = Literal["start", "reference", "random", "chosen", "again"]
+ROLES: dict[Role, str] = {
+    "start": "spread over the budget, to learn from",
+    "reference": "the known shape at the budget",
+    "random": "a uniform draw within the limits",
+    "chosen": "among the best predicted",
+    "again": "the recommended network from a fresh seed, which had no part in choosing it",
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training of a network in a search: why it was trained, from which seed, and what had been predicted of it.
+
+    predicted: accuracy and its deviation, in percent, before it was trained.
+    """
+
+    role: Role
+    config: PVTConfig
+    seed: int
+    outcome: Outcome
+    predicted: tuple[float, float] | None = None
+
+    @property
+    def accuracy_percent(self) -> float:
+        """Top-1 of the training."""
+        return self.outcome.accuracy_percent
+
+
+Trainer = Callable[[PVTConfig, int], Outcome]
+"""Trains a network from a seed. The same network and seed come out the same: a search is killed and goes on."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Accuracy of the recommended network less another's, in points, with a 95 % interval by the noise of trainings."""
+
+    over: Role
+    points: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What trainings say in the end. All in percent of top-1, but tau.
+
+    noise: of one training, by seeds. spread: standard deviation of predictions over uniform feasible draws.
+    left_out: Kendall's tau, with its 95 % interval, of each network's accuracy with what all others predict of it;
+    None where there is no order. random_best: by number of trained networks, the best that so many of the spread ones
+    hold in the mean.
+    """
+
+    noise: float
+    spread: float
+    left_out: tuple[float, float, float] | None
+    gains: tuple[Gain, ...]
+    random_best: tuple[float, ...]
+
+    @property
+    def resolvable(self) -> bool:
+        """Whether networks within the budget differ by more than trainings of one of them do."""
+        return self.spread > self.noise
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Trainings in their order, the network that they recommend, and what that is worth. stopped: why there are no more.
+
+    expected: accuracy that is predicted of the recommended network, and its deviation.
+    """
+
+    trainings: tuple[Training, ...]
+    recommended: PVTConfig
+    expected: tuple[float, float]
+    stopped: str
+    verdict: Verdict
+
+    def of(self, *roles: Role) -> tuple[Training, ...]:
+        """The trainings of these roles."""
+        return tuple(each for each in self.trainings if each.role in roles)

@@ -22,8 +22,8 @@ from pvtsearch.search.problem import Problem
 from pvtsearch.search.question import Question
 from pvtsearch.serialize_space import load_space
 from pvtsearch.shortlist.rounds import CHOSEN, Campaign, Plan, campaign
-from pvtsearch.shortlist.trainings import Labelled, Result, Trainer
-from pvtsearch.shortlist.verdict import noise_percent, verdict
+from pvtsearch.shortlist.worth import noise_percent, verdict
+from pvtsearch.trainings import Trainer
 
 PROBLEM = Problem(load_space("tiny"), (64, 64), budget=Budget({"params": 400_000, "macs": 12_000_000}))
 QUESTION = Question(PROBLEM, (Objective("accuracy", "maximize"),), extrapolated=False)

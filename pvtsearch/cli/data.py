@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from pvtsearch.cli import values
 from pvtsearch.cli.train import the_side
 from pvtsearch.errors import InputError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,12 +11,14 @@ import typer
 
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, Execution, MemorySetting, Optimizer
 from pvtsearch.cli import values
+from pvtsearch.cli.accuracy import TrainingOptions, check_training_options, predicted, prepared
 from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options, with_finalists
 from pvtsearch.cli.limits import check_circumstances, the_budget
 from pvtsearch.cli.outputs import claimed, command_line, file_name
 from pvtsearch.cli.progress import progress
 from pvtsearch.config import AttentionKernel
 from pvtsearch.errors import InputError
+from pvtsearch.trainings import ACCURACY
 
 if TYPE_CHECKING:
     from pvtsearch.records import SearchResult
@@ -24,7 +27,14 @@ if TYPE_CHECKING:
 
 FINALISTS = 12
 
-Method = Literal["exact", "optuna"]
+Method = Literal["exact", "optuna", "predict"]
+TRAINING_OPTIONS = {
+    "data": "--data",
+    "epochs": "--epochs",
+    "batch_size": "--train-batch-size",
+    "learning_rate": "--learning-rate",
+    "loaders": "--loaders",
+}
 Sampler = Literal["structured", "nsga2", "nsga3", "tpe", "random"]
 
 
@@ -60,7 +70,10 @@ def search(
     optimizer: Annotated[Optimizer | None, typer.Option(help="Of a training step; by default adamw.")] = None,
     memory_backend: Annotated[Backend | None, typer.Option(help="Whose kernels; by default cpu.")] = None,
     objectives: Annotated[
-        str, typer.Option(help="What to optimise: prior, macs, params, inference_memory, training_memory, latency.")
+        str,
+        typer.Option(
+            help="What to optimise: prior, accuracy, macs, params, inference_memory, training_memory, latency."
+        ),
     ] = "prior,macs",
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Use the prior outside its envelope.")] = False,
     method: Annotated[
@@ -74,6 +87,13 @@ def search(
     seed: Annotated[int | None, typer.Option(help="Seed of the sampler; by default 0.", min=0, max=2**32 - 1)] = None,
     storage: Annotated[str | None, typer.Option(help="URL of an Optuna storage; by default a file in --out.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study; by default pvtsearch.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Of accuracy: fractals (the default), a folder, or torchvision:NAME:FOLDER.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of a training; by default 10.", min=1)] = None,
+    train_batch_size: Annotated[int | None, typer.Option(help="Images of its steps; by default 64.", min=2)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of a training; by default by batch size.")] = None,
+    loaders: Annotated[int | None, typer.Option(help="Processes that load images; by default none.", min=0)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; by default runs/SPACE.")] = None,
 ) -> None:
     """Pareto-best configurations within the budget: proven where that is possible, else by trials, none outside it."""
@@ -95,7 +115,21 @@ def search(
     circumstances: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     setting = MemorySetting(**circumstances)
     wants_latency = asks_for_latency(max_latency, match, objectives)
-    of_latency = {"--device": device, "--execution": execution, "--calibrations": calibrations, "--measure": measure}
+    wants_accuracy = ACCURACY in values.names(objectives)
+    of_training = {
+        "data": data,
+        "epochs": epochs,
+        "batch_size": train_batch_size,
+        "learning_rate": learning_rate,
+        "loaders": loaders,
+    }
+    check_training_options(wants_accuracy, {TRAINING_OPTIONS[name]: value for name, value in of_training.items()})
+    of_latency = {
+        "--device": None if wants_accuracy else device,
+        "--execution": execution,
+        "--calibrations": calibrations,
+        "--measure": measure,
+    }
     check_latency_options(wants_latency, of_latency)
     timing = TimingSetting(
         device=device or "cpu", dtype=setting.dtype, batch_size=setting.batch_size, execution=execution or "eager"
@@ -127,18 +161,30 @@ def search(
     count = FINALISTS if measure is None else measure
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}
+    options = TrainingOptions(**{name: value for name, value in of_training.items() if value is not None})  # type: ignore[arg-type]
+    options = replace(options, device=device or "cpu", autocast=autocast or "none")
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
         case "exact":
             result = with_finalists(proven(question, epsilon), calibration, count)
             with claimed(folder):
+                write_outputs(result, folder)
+        case "predict":
+            with claimed(folder):
+                result = with_finalists(predicted(question, options, folder, trials, seed or 0), calibration, count)
                 write_outputs(result, folder)
         case "optuna":
             from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS, plan_study
             from pvtsearch.search.samplers import DEFAULT_SAMPLER
             from pvtsearch.search.study import open_storage, open_study, sqlite_storage
 
+            trainer, facts = prepared(question, options, folder) if wants_accuracy else (None, {})
             plan = plan_study(
-                question, sampler=sampler or DEFAULT_SAMPLER, trials=trials or DEFAULT_TRIALS, seed=seed or 0
+                question,
+                sampler=sampler or DEFAULT_SAMPLER,
+                trials=trials or DEFAULT_TRIALS,
+                seed=seed or 0,
+                trainer=trainer,
+                training=facts,
             )
             shared = None if storage is None else open_storage(storage)
             with claimed(folder):
@@ -153,12 +199,20 @@ def chosen_method(method: Method | None, question: Question, given: Sequence[str
     """The method asked for, else exact where all objectives combine over stages and no option of trials is given."""
     from pvtsearch.search.composition import combines
 
+    names = [objective.name for objective in question.objectives]
+    if method == "predict" and names != [ACCURACY]:
+        raise InputError("--method predict goes with --objectives accuracy alone: limits may be as many as you like")
+    only_trials = [name for name in given if name not in {"--trials", "--seed"}]
+    if method == "predict" and only_trials:
+        raise InputError(f"{only_trials[0]} goes with --method optuna: networks to train are chosen by a predictor")
+    if method is None and names == [ACCURACY] and not only_trials:
+        method = "predict"
     if method is None:
         combining = all(combines(objective.name) for objective in question.objectives)
         method = "exact" if combining and not given else "optuna"
     if method == "exact" and given:
         raise InputError(f"{given[0]} goes with --method optuna: the exact search makes no trials")
-    if method == "optuna" and epsilon is not None:
+    if method != "exact" and epsilon is not None:
         raise InputError("--epsilon goes with --method exact, and without options of trials")
     return method
 

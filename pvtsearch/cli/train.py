@@ -24,9 +24,7 @@ EPOCHS, BATCH_SIZE = 10, 64
 
 def train(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A preset or a YAML file.")],
-    data: Annotated[
-        str, typer.Option(help="fractals, a folder of images, or torchvision:NAME:FOLDER.")
-    ] = "fractals",
+    data: Annotated[str, typer.Option(help="fractals, a folder of images, or torchvision:NAME:FOLDER.")] = "fractals",
     epochs: Annotated[int, typer.Option(help="Rounds over the images; the recipe goes with them.", min=1)] = EPOCHS,
     batch_size: Annotated[int, typer.Option(help="Images of a step, over all processes.", min=2)] = BATCH_SIZE,
     learning_rate: Annotated[float | None, typer.Option(help="Of AdamW; by default by batch size.")] = None,
@@ -41,6 +39,7 @@ def train(
 
     Killed, the same command goes on from its last checkpoint. Under torchrun all processes train one network.
     """
+    from pvtsearch.training.checkpoints import write_weights
     from pvtsearch.training.ledger import training_json
     from pvtsearch.training.loop import Machine, job
     from pvtsearch.training.loop import train as trained
@@ -62,7 +61,8 @@ def train(
                 wanted, machine, checkpoint=checkpoint, on_epoch=lambda epoch: advance(epoch.number)
             )
         if leads():
-            write_training(folder, outcome, weights, training_json(wanted, machine, outcome))
+            write_weights(folder / "weights.pt", weights)
+            write_texts(folder, outcome, training_json(wanted, machine, outcome))
             print(in_words(wanted, outcome, folder))
 
 
@@ -74,13 +74,10 @@ def the_side(text: str | None, default: int) -> int:
     return size[0]
 
 
-def write_training(folder: Path, outcome: Outcome, weights: dict[str, object], document: str) -> None:
-    """weights.pt, curve.csv and training.json; the checkpoint stays, so that the same command is done at once."""
-    import torch
-
+def write_texts(folder: Path, outcome: Outcome, document: str) -> None:
+    """curve.csv and training.json; the checkpoint stays, so that the same command is done at once."""
     from pvtsearch.files import write_all
 
-    torch.save(weights, folder / "weights.pt")
     rows = "".join(f"{e.number},{e.loss:.6f},{e.accuracy_percent:.4f}\n" for e in outcome.curve)
     write_all({
         folder / "curve.csv": f"epoch,loss,accuracy_percent\n{rows}",

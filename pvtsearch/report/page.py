@@ -16,6 +16,7 @@ from pvtsearch.accuracy.cards import verdict
 from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult
 from pvtsearch.report import quantities
+from pvtsearch.report.campaign_rows import campaign_rows
 from pvtsearch.report.drawn import drawn
 from pvtsearch.report.figures import FIGURES
 from pvtsearch.report.rows import ReportRows, report_rows
@@ -67,6 +68,7 @@ def report_html(result: SearchResult) -> str:
             stage_count=stage_count(rows),
             style=asset("page.css"),
             script=asset("page.js"),
+            campaign=None if result.campaign is None else campaign_rows(result.campaign),
             plotly=Markup(get_plotlyjs()),  # noqa: S704  (the library's own text)
             data=script_json(data),
         )

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 LABELS = {
+    "accuracy": "Top-1",
     "params": "Parameters",
     "macs": "MACs",
     "prior": "Prior",
@@ -58,6 +59,8 @@ def readable(name: str, value: float) -> str:
         return f"{value:,.2f} ms"
     if name.endswith("_ns"):
         return f"{value / 1e6:,.2f} ms"
+    if name == "accuracy":
+        return f"{value:.1f} %"
     if value >= 100_000:
         return _scaled(value, PREFIXES, decimals=2)
     return exact(value)

@@ -17,6 +17,7 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.records import SearchResult, TrialRecord
+from pvtsearch.report.campaign_wording import campaign_in_words
 from pvtsearch.report.latency_wording import finalists_in_words, prediction_in_words
 from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.wording import (
@@ -27,6 +28,7 @@ from pvtsearch.report.wording import (
     quality_in_words,
     reference_in_words,
 )
+from pvtsearch.trainings import ACCURACY
 
 REFERENCES = ("pvt_small", "resnet50")
 CHOSEN_NETWORKS = 4
@@ -134,6 +136,7 @@ def claims(result: SearchResult) -> tuple[str, ...]:
         quality_in_words(result),
         prediction_in_words(result),
         finalists_in_words(result),
+        *campaign_in_words(result),
     )
     return tuple(claim for claim in said if claim)
 
@@ -141,7 +144,9 @@ def claims(result: SearchResult) -> tuple[str, ...]:
 def signals(result: SearchResult) -> tuple[str, ...]:
     """The objectives that are signals. Only their scores are shown, and never without their card."""
     costs = {name for record in (*result.records, *result.front) for name in record.cost} | set(result.budget.limits)
-    names = tuple(objective.name for objective in result.objectives if objective.name not in {*METRICS, *costs})
+    names = tuple(
+        objective.name for objective in result.objectives if objective.name not in {*METRICS, ACCURACY, *costs}
+    )
     for name in names:
         if name not in SIGNALS:
             raise InputError(f"{name}: a score is not shown without a card, cards exist for {', '.join(SIGNALS)}")

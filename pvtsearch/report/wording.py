@@ -11,6 +11,7 @@ from typing import Any
 from pvtsearch.accuracy.cards import Card, Validation, verdict
 from pvtsearch.cost import Budget
 from pvtsearch.records import Quality, SearchResult
+from pvtsearch.report.campaign_wording import recommended_in_words
 from pvtsearch.report.quantities import UNITS, label, magnitude, percent, plural, readable
 
 
@@ -29,6 +30,8 @@ def headline(result: SearchResult, shown: Sequence[str]) -> str:
     budget = f"within {limits_in_words(result.budget)}" if result.budget.limits else "without a budget"
     if not result.front:
         return f"None of the {space} was evaluated {budget}."
+    if result.campaign:
+        return f"{recommended_in_words(result.campaign)} It is one of the {space}, {budget}. {_extreme(result, shown)}"
     verb = "is" if len(result.front) == 1 else "are"
     best = f"{len(result.front):,} {verb} {'the best' if len(result.objectives) == 1 else 'Pareto-best'}"
     if result.certificate is None:

@@ -17,6 +17,7 @@ from pvtsearch.errors import BudgetError, InputError
 from pvtsearch.records import Objective
 from pvtsearch.search.problem import StageLimit
 from pvtsearch.space import SearchSpace
+from pvtsearch.trainings import ACCURACY
 
 DEFAULT_MATCH = ("params", "macs")
 DEFAULT_OBJECTIVES = ("prior", "macs")
@@ -78,7 +79,7 @@ def objectives_of(names: Sequence[str]) -> tuple[Objective, ...]:
     if isinstance(names, str):
         raise InputError(f"objectives: must be a sequence of names, such as ('{names}',), got '{names}'")
     if not names:
-        raise InputError(f"objectives: needs at least one of {', '.join((*SIGNALS, *ASKED_AS))}")
+        raise InputError(f"objectives: needs at least one of {', '.join((ACCURACY, *SIGNALS, *ASKED_AS))}")
     if len(set(names)) < len(names):
         raise InputError(f"objectives: {', '.join(names)} repeats one")
     return tuple(_objective(name) for name in names)
@@ -88,9 +89,9 @@ def _objective(name: str) -> Objective:
     if name in ASKED_AS:
         metric = METRICS[ASKED_AS[name]]
         return Objective(metric.name, metric.direction)
-    if name in SIGNALS:
+    if name in SIGNALS or name == ACCURACY:
         return Objective(name, "maximize")
-    raise InputError(f"objectives: {name}: unknown, {_suggest(name, (*SIGNALS, *ASKED_AS))}")
+    raise InputError(f"objectives: {name}: unknown, {_suggest(name, (ACCURACY, *SIGNALS, *ASKED_AS))}")
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

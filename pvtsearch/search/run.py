@@ -27,6 +27,7 @@ from pvtsearch.search.samplers import DEFAULT_SAMPLER, SAMPLERS
 from pvtsearch.search.structured import Structure
 from pvtsearch.search.study import StudyPlan, open_study, run_study
 from pvtsearch.space import SearchSpace
+from pvtsearch.trainings import ACCURACY, Trainer
 
 DEFAULT_TRIALS = 1000
 DEFAULT_STUDY = "pvtsearch"
@@ -120,14 +121,25 @@ def plan_search(
     return plan_study(question, sampler=sampler, trials=trials, seed=seed)
 
 
-def plan_study(question: Question, *, sampler: str, trials: int, seed: int) -> StudyPlan:
-    """How a question is answered by trials. Raises `NothingFeasible` where no configuration is within the limits."""
+def plan_study(
+    question: Question,
+    *,
+    sampler: str,
+    trials: int,
+    seed: int,
+    trainer: Trainer | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> StudyPlan:
+    """How a question is answered by trials.
+
+    trainer: gives accuracy, where it is an objective; training: what else it follows from, in plain values. Raises `NothingFeasible` where no configuration is within the limits.
+    """
     _check(trials, seed, sampler)
     structure = Structure(question)
     if not structure.decoder.templates:
         raise nothing_feasible(question.problem)
-    definition = _definition(question.problem, question.objectives, sampler, seed)
-    return StudyPlan(structure, question, _scorer(question), trials, sampler, seed, definition)
+    definition = {**_definition(question.problem, question.objectives, sampler, seed), **(training or {})}
+    return StudyPlan(structure, question, _scorer(question, trainer, seed), trials, sampler, seed, definition)
 
 
 def sum_up(
@@ -161,8 +173,19 @@ def _check(trials: int, seed: int, sampler: str) -> None:
         raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, got '{sampler}'")
 
 
-def _scorer(question: Question) -> Callable[[Decoded], dict[str, float]]:
-    return lambda decoded: scores(decoded.config, question.objectives, question.problem.frame)
+def _scorer(question: Question, trainer: Trainer | None, seed: int) -> Callable[[Decoded], dict[str, float]]:
+    """Scores of a configuration; its accuracy by training it."""
+    wanted = any(goal.name == ACCURACY for goal in question.objectives)
+    if wanted and trainer is None:
+        raise InputError(f"{ACCURACY} is an objective and needs a trainer: in Python trainer=, see docs/accuracy.md")
+
+    def score(decoded: Decoded) -> dict[str, float]:
+        found = scores(decoded.config, question.objectives, question.problem.frame)
+        if wanted and trainer is not None:
+            found[ACCURACY] = trainer(decoded.config, seed).accuracy_percent
+        return found
+
+    return score
 
 
 def _definition(problem: Problem, goals: Sequence[Objective], sampler: str, seed: int) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pvtsearch.errors import InputError
 from pvtsearch.trainings import Epoch
@@ -29,7 +31,6 @@ class Checkpoint:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint whole: path holds it, or what it held before."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     held = {
         "format": _FORMAT,
         "digest": checkpoint.digest,
@@ -39,6 +40,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "curve": [asdict(epoch) for epoch in checkpoint.curve],
         "seconds": checkpoint.seconds,
     }
+    _write_whole(path, held)
+
+
+def write_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Write a network's state dict whole, as `load_weights` reads it."""
+    _write_whole(path, weights)
+
+
+def _write_whole(path: Path, held: Mapping[str, Any]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
@@ -74,7 +85,6 @@ def read_checkpoint(path: Path, digest: str) -> Checkpoint | None:
         raise InputError(f"{path}: no checkpoint of a training: remove it, or give another --out") from error
     if found.digest != digest:
         raise InputError(
-            f"{path}: belongs to another training (network, data, recipe, seed or precision differ): "
-            "give another --out"
+            f"{path}: belongs to another training (network, data, recipe, seed or precision differ): give another --out"
         )
     return found

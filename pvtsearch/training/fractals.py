@@ -31,18 +31,18 @@ def _choices() -> Tensor:
 
 def drawn(found: Instances, side: int, device: torch.device | str = "cpu") -> Tensor:
     """Pictures of instances, uint8, (N, 3, H, H), on device."""
+
+    def here(rows: np.ndarray, start: int) -> Tensor:
+        return torch.from_numpy(rows[start : start + TOGETHER]).to(device)
+
     parts = [
-        _drawn(*(torch.from_numpy(rows[start : start + TOGETHER]).to(device) for rows in _rows(found)), side)
+        _drawn(*(here(rows, start) for rows in (found.maps, found.chances, found.colours)), side=side)
         for start in range(0, len(found.maps), TOGETHER)
     ]
     return torch.cat(parts) if parts else torch.empty(0, 3, side, side, dtype=torch.uint8, device=device)
 
 
-def _rows(found: Instances) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return found.maps, found.chances, found.colours
-
-
-def _drawn(maps: Tensor, chances: Tensor, colours: Tensor, side: int) -> Tensor:
+def _drawn(maps: Tensor, chances: Tensor, colours: Tensor, *, side: int) -> Tensor:
     horizontal, vertical = _walk(maps, chances)
     counts = _counts(horizontal, vertical, side)
     brightest = counts.amax(dim=(1, 2), keepdim=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pvtsearch.errors import InputError
 
 FULL_EPOCHS = 100  # from here on regularisation is DeiT's; below, in proportion
-BASE_BATCH = 1024
+FULL_RATE_BATCH = 256  # images of a step, from which on the learning rate is PVT's
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ def recipe_for(epochs: int, batch_size: int, learning_rate: float | None = None)
     """PVT's recipe for so many epochs.
 
     What fights overfitting in long runs only slows short ones: below 100 epochs, mixing, RandAugment, erasing, cropping
-    and drop path are taken in proportion. The learning rate goes with the square root of the batch, as it should for
-    Adam (Malladi et al. 2022, arXiv 2205.10287), from PVT's 1e-3 at 1,024 images.
+    and drop path are taken in proportion. The learning rate is PVT's 1e-3; for batches below 256 images it falls with
+    their square root, as it should for Adam (Malladi et al. 2022, arXiv 2205.10287).
     """
     strength = min(1.0, epochs / FULL_EPOCHS)
     return Recipe(
         epochs=epochs,
         batch_size=batch_size,
-        learning_rate=1e-3 * (batch_size / BASE_BATCH) ** 0.5 if learning_rate is None else learning_rate,
+        learning_rate=1e-3 * min(1.0, batch_size / FULL_RATE_BATCH) ** 0.5 if learning_rate is None else learning_rate,
         warmup_epochs=min(5.0, 0.1 * epochs),
         drop_path_rate=0.1 * strength,
         mix=strength,

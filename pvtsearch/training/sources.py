@@ -39,9 +39,9 @@ class Data:
     name: str
     classes: int
     side: int
+    digest: str
     train: Pictures
     held_out: Pictures
-    digest: str
 
     def __post_init__(self) -> None:
         for split, held in (("to train on", self.train), ("held out", self.held_out)):
@@ -124,11 +124,9 @@ def _fractals(name: str, wanted: FractalSet, side: int, device: torch.device | s
         raise InputError(f"--data {name}: needs at least 2 classes, and a picture of each to train on and to hold out")
     splits = []
     for split, count in enumerate((wanted.train, wanted.held_out)):
-        found = pictures(
-            seed=wanted.seed, classes=wanted.classes, count=count, split=split, side=side, device=device
-        )
+        found = pictures(seed=wanted.seed, classes=wanted.classes, count=count, split=split, side=side, device=device)
         splits.append(InMemory(*(tensor.cpu() for tensor in found)))
-    return Data(name, wanted.classes, side, *splits, digest=_digest(repr(wanted)))
+    return Data(name, wanted.classes, side, _digest(repr(wanted)), *splits)
 
 
 def _folder(name: str, side: int) -> Data:
@@ -151,7 +149,7 @@ def _folder(name: str, side: int) -> Data:
     except FileNotFoundError as error:  # torchvision's: folders without classes or images, and which
         raise InputError(f"--data {name}: {error}") from error
     sizes = [f"{Path(path).relative_to(root)} {Path(path).stat().st_size}" for path, _ in files]
-    return Data(name, len(train.classes), side, *parts, digest=_digest("\n".join(sizes)))
+    return Data(name, len(train.classes), side, _digest("\n".join(sizes)), *parts)
 
 
 def _split(labels: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -184,7 +182,7 @@ def _torchvision(name: str, rest: str, side: int) -> Data:
         raise InputError(f"--data {name}: {reason} (nothing is downloaded here)") from error
     classes = len(getattr(train, "classes", ())) or 1 + max(int(train[n][1]) for n in range(len(train)))
     digest = _digest(f"{kind} {len(train)} {len(held_out)}")
-    return Data(name, classes, side, *(Chosen(each, range(len(each))) for each in (train, held_out)), digest=digest)
+    return Data(name, classes, side, digest, *(Chosen(each, range(len(each))) for each in (train, held_out)))
 
 
 def _digest(text: str) -> str:
