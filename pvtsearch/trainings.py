@@ -112,9 +112,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Campaign:
-    """Trainings in their order, the network that they recommend, and what that is worth. stopped: why there are no more.
+    """Trainings in their order, the network that they recommend, and what that is worth.
 
-    expected: accuracy that is predicted of the recommended network, and its deviation.
+    stopped: why there are no more. expected: accuracy that is predicted of the recommended network, and its deviation.
     """
 
     trainings: tuple[Training, ...]

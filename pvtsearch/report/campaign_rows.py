@@ -12,7 +12,8 @@ from pvtsearch.report.templates import environment
 from pvtsearch.trainings import ROLES, Campaign, Role, Training
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 360, 48, 16, 12, 44
-TICKS = 5
+TICKS = 6  # at most, apart from the first
+STEPS = tuple(digit * 10**power for power in range(4) for digit in (1, 2, 5))
 
 
 class Place(NamedTuple):
@@ -61,8 +62,9 @@ class Scale(NamedTuple):
     @property
     def ticks(self) -> list[tuple[float, str]]:
         """Where ticks stand, and what they say."""
-        step = (self.most - self.least) / TICKS
-        values = [self.least + step * place for place in range(TICKS + 1)]
+        step = next(step for step in STEPS if (self.most - self.least) / step <= TICKS)
+        first = -(-self.least // step) * step
+        values = [first + step * place for place in range(int((self.most - first) // step) + 1)]
         return [(self(value), f"{value:.0f}") for value in values]
 
 

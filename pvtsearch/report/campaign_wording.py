@@ -15,8 +15,8 @@ def recommended_in_words(found: Campaign) -> str:
     count = plural(len(found.trainings), "training")
     if not found.verdict.resolvable:
         return (
-            f"Not resolvable: within this budget networks differ by less than trainings of one do. Choose by latency or "
-            f"cost; the network that {count} recommend reaches a top-1 of {accuracy:.1f} %."
+            f"Not resolvable: within this budget networks differ by less than trainings of one do. Choose by latency "
+            f"or cost; the network that {count} recommend reaches a top-1 of {accuracy:.1f} %."
         )
     return f"The network that {count} recommend reaches a top-1 of {accuracy:.1f} % from a seed of its own."
 
@@ -33,8 +33,8 @@ def campaign_in_words(result: SearchResult) -> tuple[str, ...]:
         _random_in_words(found),
         f"Trainings ended because of {found.stopped}." if found.stopped.startswith("the limit") else
         f"Trainings ended: {found.stopped}.",
-        "Accuracies are of short trainings on the data named below: they rank networks there, and foretell no figure of "
-        "a long training or of other data.",
+        "Accuracies are of short trainings on the data named below: they rank networks there, and foretell no figure "
+        "of a long training or of other data.",
     ]  # fmt: skip
     return tuple(each for each in said if each)
 

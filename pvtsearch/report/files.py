@@ -53,6 +53,7 @@ def summary(result: SearchResult) -> dict[str, Any]:
         "extrapolated": result.extrapolated,
         **_proven(result),
         **_latency(result),
+        **_campaign(result),
         "front_size": len(result.front),
         "cards": [asdict(card) for card in cards(result)],
         **facts,
@@ -84,6 +85,27 @@ def _latency(result: SearchResult) -> dict[str, Any]:
         "latency": {"is": "predicted", **asdict(result.prediction)},
         **({"finalists": finalists} if finalists else {}),
         **({"finalists_within_limit": held} if finalists and limit is not None else {}),
+    }
+
+
+def _campaign(result: SearchResult) -> dict[str, Any]:
+    """What trainings say, each with its role, seed, accuracy and what had been predicted; nothing without them."""
+    found = result.campaign
+    if found is None:
+        return {}
+    trainings = [
+        {"role": each.role, "seed": each.seed, "accuracy_percent": each.accuracy_percent,
+         "predicted_percent": each.predicted, "config": config_to_dict(each.config)}
+        for each in found.trainings
+    ]  # fmt: skip
+    return {
+        "campaign": {
+            "stopped": found.stopped,
+            "expected_percent": found.expected,
+            "resolvable": found.verdict.resolvable,
+            **asdict(found.verdict),
+            "trainings": trainings,
+        }
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pvtsearch.accuracy.cards import Card, Validation, verdict
 from pvtsearch.cost import Budget
-from pvtsearch.records import Quality, SearchResult
+from pvtsearch.records import Quality, SearchResult, TrialRecord
 from pvtsearch.report.campaign_wording import recommended_in_words
 from pvtsearch.report.quantities import UNITS, label, magnitude, percent, plural, readable
 
@@ -31,7 +31,8 @@ def headline(result: SearchResult, shown: Sequence[str]) -> str:
     if not result.front:
         return f"None of the {space} was evaluated {budget}."
     if result.campaign:
-        return f"{recommended_in_words(result.campaign)} It is one of the {space}, {budget}. {_extreme(result, shown)}"
+        costs = _costs(result.front[0], shown)
+        return f"{recommended_in_words(result.campaign)} It is one of the {space}, {budget}, and costs {costs}."
     verb = "is" if len(result.front) == 1 else "are"
     best = f"{len(result.front):,} {verb} {'the best' if len(result.objectives) == 1 else 'Pareto-best'}"
     if result.certificate is None:
@@ -54,6 +55,11 @@ def _extreme(result: SearchResult, shown: Sequence[str]) -> str:
     costs = " and ".join(with_noun(name, record.value(name)) for name in shown[:3] if name != best.name)
     value = readable(best.name, record.value(best.name))
     return f"The {extreme} {noun(best.name)}{label} among them, {value}, comes with {costs}."
+
+
+def _costs(record: TrialRecord, shown: Sequence[str]) -> str:
+    """What a network costs, in the metrics among the first three things shown."""
+    return " and ".join(with_noun(name, record.cost[name]) for name in shown[:3] if name in record.cost)
 
 
 def _enveloped(result: SearchResult) -> str:

@@ -132,7 +132,8 @@ def plan_study(
 ) -> StudyPlan:
     """How a question is answered by trials.
 
-    trainer: gives accuracy, where it is an objective; training: what else it follows from, in plain values. Raises `NothingFeasible` where no configuration is within the limits.
+    trainer: gives accuracy, where it is an objective; training: what else it follows from, in plain values. Raises
+    `NothingFeasible` where no configuration is within the limits.
     """
     _check(trials, seed, sampler)
     structure = Structure(question)

@@ -1,4 +1,4 @@
-"""A campaign as the result of a search: its networks with the mean of their accuracies, the recommended one in front."""
+"""A campaign as a search's result: its networks with the mean of their accuracies, the recommended one in front."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From pictures to what a network sees, by torchvision's transforms. Every draw is torch's, so that a seed decides it."""
+"""From pictures to what a network sees, by torchvision's transforms; every draw is torch's, so a seed decides it."""
 
 from __future__ import annotations
 

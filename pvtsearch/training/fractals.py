@@ -83,7 +83,7 @@ def _counts(horizontal: Tensor, vertical: Tensor, side: int) -> Tensor:
 def pictures(
     *, seed: int, classes: int, count: int, split: int, side: int, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """`count` pictures of each of `classes` classes, uint8, (classes x count, 3, H, H), and their labels, class by class.
+    """`count` pictures of each of `classes` classes, uint8 (classes x count, 3, H, H), and labels, class by class.
 
     split: 0 for training, 1 to be held out; instances of another split are other jitters of the same systems.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torchvision.io import encode_png
 from torchvision.transforms.v2 import functional as F
 from torchvision.utils import make_grid
 
@@ -26,6 +25,6 @@ def write_gallery(data: Data, path: Path, *, rows: int, columns: int) -> None:
     pictures = [picture for _, row in sorted(chosen.items()) for picture in (row + [blank] * columns)[:columns]]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_png(make_grid(pictures, nrow=columns, pad_value=255)).numpy().tobytes())
+        F.to_pil_image(make_grid(pictures, nrow=columns, pad_value=255)).save(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error

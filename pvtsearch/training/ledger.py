@@ -23,7 +23,7 @@ class Ledger:
         self.folder, self.machine = folder, machine or Machine()
 
     def trained(self, wanted: Job, on_epoch: Callable[[Epoch], None] = lambda _epoch: None) -> Outcome:
-        """The outcome of a training, which is run where it is not known. on_epoch: told of every epoch in either case."""
+        """A training's outcome; it is run where that is not known. on_epoch: told of every epoch in either case."""
         path = self.folder / f"{wanted.digest[:16]}.json"
         if path.exists():
             found = read_outcome(path)

@@ -81,10 +81,10 @@ def train(
 ) -> tuple[Outcome, dict[str, Tensor]]:
     """The outcome of a training, and the weights.
 
-    checkpoint: the file that it is kept in every minute and after every epoch, and goes on from. on_epoch: told of every
-    epoch, of those before an interruption too; what it raises ends the training. Started by torchrun, all processes
-    train one network: each takes its share of every batch. Torch's random state is left as it was. Raises `Diverged`
-    where the loss is no number any more.
+    checkpoint: the file that it is kept in every minute and after every epoch, and goes on from. on_epoch: told of
+    every epoch, of those before an interruption too; what it raises ends the training. Started by torchrun, all
+    processes train one network: each takes its share of every batch. Torch's random state is left as it was. Raises
+    `Diverged` where the loss is no number any more.
     """
     machine = machine or Machine()
     with team(machine.device) as members, _random_state_kept(members.device):

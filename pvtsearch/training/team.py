@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, distributed, nn
@@ -20,7 +20,7 @@ class Team:
     """This process's place among all, and the device that it trains on."""
 
     device: torch.device
-    share: Share = Share()
+    share: Share = field(default_factory=Share)
 
     @property
     def leads(self) -> bool:
