@@ -91,6 +91,6 @@ class Seen(Dataset[tuple[Tensor, int]]):
 
 
 def loaded(seen: Seen, keys: Sequence[list[tuple[int, int]]], *, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of images (B, 3, H, H) and labels (B,), each of one list of keys; by processes of their own or by this."""
+    """Batches of images (B, 3, H, H) and labels (B,), each of one list of keys; workers: processes, or 0."""
     loader: DataLoader[tuple[Tensor, int]] = DataLoader(seen, batch_sampler=keys, num_workers=workers)
     yield from loader
