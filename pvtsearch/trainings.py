@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from pvtsearch.config import PVTConfig
 
@@ -74,8 +74,19 @@ class Training:
         return self.outcome.accuracy_percent
 
 
-Trainer = Callable[[PVTConfig, int], Outcome]
-"""Trains a network from a seed. The same network and seed come out the same: a search is killed and goes on."""
+OnEpoch = Callable[[Epoch], None]
+"""Told of every epoch of a training; what it raises ends the training."""
+
+
+def unheard(_epoch: Epoch) -> None:
+    """Nobody listens."""
+
+
+class Trainer(Protocol):
+    """Trains a network from a seed. The same network and seed come out the same: a search is killed and goes on."""
+
+    def __call__(self, config: PVTConfig, seed: int, on_epoch: OnEpoch = unheard, /) -> Outcome:
+        """The outcome."""
 
 
 @dataclass(frozen=True)

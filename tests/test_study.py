@@ -22,7 +22,7 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible, StudyError
 from pvtsearch.reading import hide_password
 from pvtsearch.records import SearchResult, TrialRecord
-from pvtsearch.search.run import plan_search, run_search, sum_up
+from pvtsearch.search.run import answered, plan_search, run_search
 from pvtsearch.search.samplers import SAMPLERS
 from pvtsearch.search.study import open_study, run_study, sqlite_storage
 from pvtsearch.serialize import load_config
@@ -97,7 +97,7 @@ def test_interrupted_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
         study.stored.ask()  # what another program may leave behind: a trial that runs for ever
         with pytest.raises(Broken):
             run_study(study, plan, breaking_after(stop))
-    resumed = sum_up(plan, run_study(open_study(sqlite_storage(tmp_path / "study.db"), "s", plan), plan))
+    resumed = answered(plan, open_study(sqlite_storage(tmp_path / "study.db"), "s", plan))
     assert evaluated(resumed) == evaluated(whole)
     assert resumed.front == whole.front
     assert resumed.quality == whole.quality is not None

@@ -202,7 +202,8 @@ def test_the_recipe_is_pvts_where_there_is_time() -> None:
     assert full.smallest_crop == pytest.approx(0.08)
     short = recipe_for(10, 64)
     assert (short.mix, short.randaugment, short.drop_path_rate) == (0.1, 1, pytest.approx(0.01))
-    assert short.learning_rate == pytest.approx(5e-4)
+    assert short.learning_rate == 1e-3
+    assert recipe_for(10, 16).learning_rate == pytest.approx(5e-4)
     for epochs, batch, rate in ((0, 8, None), (1, 1, None), (1, 8, 2.0)):
         with pytest.raises(InputError, match="must be"):
             recipe_for(epochs, batch, rate)
@@ -362,6 +363,23 @@ def test_accuracy_by_trials(tmp_path: Path) -> None:
     assert run([*arguments, "--seed", "1"]) == 2
 
 
+def test_poor_trainings_end_early_and_a_killed_study_goes_on(tmp_path: Path) -> None:
+    """By Optuna's median; pruned configurations count as evaluated, come once, and are no records."""
+    arguments = ["search", "tiny", "--max-gmacs", "0.004", "--objectives", "accuracy", "--image-size", "32",
+                 "--data", "fractals:classes=2,train=4,held_out=16", "--epochs", "3", "--train-batch-size", "8",
+                 "--learning-rate", "0.003", "--sampler", "random"]  # fmt: skip
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run([*arguments, "--trials", "12", "--out", str(whole)]) == 0
+    for trials in ("7", "12"):
+        assert run([*arguments, "--trials", trials, "--out", str(parts)]) == 0
+    records = (whole / "trials.csv").read_text()
+    assert records == (parts / "trials.csv").read_text()
+    pruned = json.loads((whole / "summary.json").read_text())["pruned"]
+    assert pruned > 0
+    assert len(records.splitlines()) - 1 + pruned == 12
+    assert run([*arguments, "--trials", "12", "--out", str(whole), "--pruner", "none"]) == 2  # another study
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -369,6 +387,7 @@ def test_accuracy_by_trials(tmp_path: Path) -> None:
         (["--objectives", "accuracy", "--trials", "4"], "trials must be at least 5"),
         (["--objectives", "accuracy,macs", "--method", "predict"], "accuracy alone"),
         (["--objectives", "accuracy", "--method", "exact"], "accuracy"),
+        (["--objectives", "accuracy,macs", "--pruner", "median"], "the only objective"),
         (["--objectives", "accuracy", "--image-size", "64x32"], "must be one side"),
         (["--objectives", "accuracy", "--data", "nowhere"], "no such folder"),
     ],

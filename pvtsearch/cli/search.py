@@ -35,6 +35,7 @@ TRAINING_OPTIONS = {
     "learning_rate": "--learning-rate",
     "loaders": "--loaders",
 }
+Pruner = Literal["median", "hyperband", "none"]
 Sampler = Literal["structured", "nsga2", "nsga3", "tpe", "random"]
 
 
@@ -91,8 +92,11 @@ def search(
         str | None, typer.Option(help="Of accuracy: fractals (the default), a folder, or torchvision:NAME:FOLDER.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Of a training; by default 10.", min=1)] = None,
-    train_batch_size: Annotated[int | None, typer.Option(help="Images of its steps; by default 64.", min=2)] = None,
+    train_batch_size: Annotated[int | None, typer.Option(help="Images of its steps; by default 32.", min=2)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of a training; by default by batch size.")] = None,
+    pruner: Annotated[
+        Pruner | None, typer.Option(help="Of accuracy alone by trials: what ends poor trainings; by default median.")
+    ] = None,
     loaders: Annotated[int | None, typer.Option(help="Processes that load images; by default none.", min=0)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; by default runs/SPACE.")] = None,
 ) -> None:
@@ -161,6 +165,7 @@ def search(
     count = FINALISTS if measure is None else measure
     folder = Path("runs") / file_name(loaded.name) if out is None else out
     of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}
+    of_trials["--pruner"] = pruner
     options = TrainingOptions(**{name: value for name, value in of_training.items() if value is not None})  # type: ignore[arg-type]
     options = replace(options, device=device or "cpu", autocast=autocast or "none")
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
@@ -185,6 +190,7 @@ def search(
                 seed=seed or 0,
                 trainer=trainer,
                 training=facts,
+                pruner=pruner,
             )
             shared = None if storage is None else open_storage(storage)
             with claimed(folder):
@@ -233,12 +239,10 @@ def proven(question: Question, epsilon: str | None) -> SearchResult:
 
 def tried(plan: StudyPlan, study: StoredStudy) -> SearchResult:
     """What a study finds, new or taken up again."""
-    from pvtsearch.search.run import sum_up
-    from pvtsearch.search.study import run_study
+    from pvtsearch.search.run import answered
 
     with progress("searching", plan.trials) as advance:
-        records = run_study(study, plan, lambda record: advance(record.trial + 1))
-    return sum_up(plan, records, {"command": command_line()})
+        return answered(plan, study, {"command": command_line()}, lambda record: advance(record.trial + 1))
 
 
 def summary(result: SearchResult, folder: Path) -> str:

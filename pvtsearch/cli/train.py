@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pvtsearch.training.loop import Job
     from pvtsearch.trainings import Outcome
 
-EPOCHS, BATCH_SIZE = 10, 64
+EPOCHS, BATCH_SIZE = 10, 32
 
 
 def train(

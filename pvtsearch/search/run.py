@@ -25,9 +25,9 @@ from pvtsearch.search.question import Question, make_question, nothing_feasible
 from pvtsearch.search.results import library_versions, make_result, scores
 from pvtsearch.search.samplers import DEFAULT_SAMPLER, SAMPLERS
 from pvtsearch.search.structured import Structure
-from pvtsearch.search.study import StudyPlan, open_study, run_study
+from pvtsearch.search.study import PRUNERS, Evaluate, StoredStudy, StudyPlan, open_study, run_study
 from pvtsearch.space import SearchSpace
-from pvtsearch.trainings import ACCURACY, Trainer
+from pvtsearch.trainings import ACCURACY, OnEpoch, Trainer
 
 DEFAULT_TRIALS = 1000
 DEFAULT_STUDY = "pvtsearch"
@@ -87,8 +87,7 @@ def run_search(
         seed=seed,
         extrapolate=extrapolate,
     )
-    study = open_study(storage or InMemoryStorage(), study_name, plan)
-    return sum_up(plan, run_study(study, plan))
+    return answered(plan, open_study(storage or InMemoryStorage(), study_name, plan))
 
 
 def plan_search(
@@ -129,25 +128,35 @@ def plan_study(
     seed: int,
     trainer: Trainer | None = None,
     training: Mapping[str, Any] | None = None,
+    pruner: str | None = None,
 ) -> StudyPlan:
     """How a question is answered by trials.
 
-    trainer: gives accuracy, where it is an objective; training: what else it follows from, in plain values. Raises
-    `NothingFeasible` where no configuration is within the limits.
+    trainer: gives accuracy, where it is an objective; training: what else it follows from, in plain values.
+    pruner: of `PRUNERS`, what ends poor trainings; by default median where accuracy is the only objective, else none.
+    Raises `InputError` for a pruner beside several objectives or without trainings, `NothingFeasible` where no
+    configuration is within the limits.
     """
     _check(trials, seed, sampler)
+    chosen = _pruner(question, pruner)
     structure = Structure(question)
     if not structure.decoder.templates:
         raise nothing_feasible(question.problem)
     definition = {**_definition(question.problem, question.objectives, sampler, seed), **(training or {})}
-    return StudyPlan(structure, question, _scorer(question, trainer, seed), trials, sampler, seed, definition)
+    if trainer is not None:
+        definition["pruner"] = chosen
+    return StudyPlan(structure, question, _scorer(question, trainer, seed), trials, sampler, seed, definition, chosen)
 
 
-def sum_up(
-    plan: StudyPlan, records: Sequence[TrialRecord], circumstances: Mapping[str, Any] | None = None
+def answered(
+    plan: StudyPlan,
+    study: StoredStudy,
+    circumstances: Mapping[str, Any] | None = None,
+    on_record: Callable[[TrialRecord], None] = lambda _record: None,
 ) -> SearchResult:
-    """The records of a plan's study as a result; circumstances are added to those that are known here."""
-    evaluated = tuple(records[: plan.trials])
+    """What a study finds, new or taken up again; circumstances are added to those that are known here."""
+    evaluated = tuple(run_study(study, plan, on_record)[: plan.trials])
+    pruned = len(study.pruned())
     result = make_result(
         plan.question,
         evaluated,
@@ -157,7 +166,8 @@ def sum_up(
         seed=plan.seed,
         circumstances={
             **(circumstances or {}),
-            "exhausted": len(evaluated) < plan.trials,
+            **({"pruned": pruned} if pruned else {}),
+            "exhausted": len(evaluated) + pruned < plan.trials,
             "versions": library_versions(_LIBRARIES),
         },
         certificate=None,
@@ -174,16 +184,26 @@ def _check(trials: int, seed: int, sampler: str) -> None:
         raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, got '{sampler}'")
 
 
-def _scorer(question: Question, trainer: Trainer | None, seed: int) -> Callable[[Decoded], dict[str, float]]:
+def _pruner(question: Question, asked: str | None) -> str:
+    """The pruner that is asked for, or that goes with the objectives: Optuna's know of one objective only."""
+    prunable = [goal.name for goal in question.objectives] == [ACCURACY]
+    if asked not in {None, *PRUNERS}:
+        raise InputError(f"pruner must be one of {', '.join(PRUNERS)}, got '{asked}'")
+    if asked not in {None, "none"} and not prunable:
+        raise InputError(f"pruner {asked} ends trainings where accuracy is the only objective")
+    return asked or ("median" if prunable else "none")
+
+
+def _scorer(question: Question, trainer: Trainer | None, seed: int) -> Evaluate:
     """Scores of a configuration; its accuracy by training it."""
     wanted = any(goal.name == ACCURACY for goal in question.objectives)
     if wanted and trainer is None:
         raise InputError(f"{ACCURACY} is an objective and needs a trainer: in Python trainer=, see docs/accuracy.md")
 
-    def score(decoded: Decoded) -> dict[str, float]:
+    def score(decoded: Decoded, on_epoch: OnEpoch) -> dict[str, float]:
         found = scores(decoded.config, question.objectives, question.problem.frame)
         if wanted and trainer is not None:
-            found[ACCURACY] = trainer(decoded.config, seed).accuracy_percent
+            found[ACCURACY] = trainer(decoded.config, seed, on_epoch).accuracy_percent
         return found
 
     return score

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import event
@@ -25,13 +26,21 @@ from pvtsearch.search.question import Question
 from pvtsearch.search.samplers import make_sampler
 from pvtsearch.search.structured import Structure
 from pvtsearch.serialize import config_from_dict, config_to_dict
+from pvtsearch.trainings import Epoch, OnEpoch, unheard
 
 MAX_DRAWS = 3
 _RECORD = "record"
+_PRUNED = "pruned"
 _DEFINITION = "definition"
-_FINISHED = (TrialState.COMPLETE, TrialState.FAIL)
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
-Evaluate = Callable[[Decoded], dict[str, float]]
+Evaluate = Callable[[Decoded, OnEpoch], dict[str, float]]
+
+PRUNERS: dict[str, Callable[[], BasePruner]] = {
+    "median": lambda: MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+    "hyperband": HyperbandPruner,
+    "none": NopPruner,
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +49,12 @@ class StudyPlan:
 
     structure: Structure
     question: Question
-    evaluate: Evaluate  # scores of a decoded configuration, by signal
+    evaluate: Evaluate  # scores of a decoded configuration, by signal; told of its epochs
     trials: int
     sampler: str
     seed: int
     definition: dict[str, Any]
+    pruner: str = "none"
 
     @property
     def decoder(self) -> Decoder:
@@ -102,7 +112,9 @@ class StoredStudy:
         self._storage, self._memory = storage, InMemoryStorage()
         self.stored = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
         _claim(self.stored, plan)
-        self.mirror = optuna.create_study(storage=self._memory, study_name=name, directions=directions)
+        self.mirror = optuna.create_study(
+            storage=self._memory, study_name=name, directions=directions, pruner=PRUNERS[plan.pruner]()
+        )
         self._stored_id, self._mirror_id = (s.get_study_id_from_name(name) for s in (self._storage, self._memory))
         for key, value in self._storage.get_study_system_attrs(self._stored_id).items():
             self._memory.set_study_system_attr(self._mirror_id, key, value)
@@ -114,9 +126,21 @@ class StoredStudy:
         trials = self.mirror.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [_record_of(number, trial) for number, trial in enumerate(trials)]
 
+    def pruned(self) -> list[PVTConfig]:
+        """The configurations whose trainings were ended early."""
+        trials = self.mirror.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+        return [config_from_dict(trial.user_attrs[_PRUNED], f"trial {trial.number}") for trial in trials]
+
+    def prune(self, trial: Trial, config: PVTConfig) -> None:
+        """Store a trial whose training was ended early."""
+        trial.set_user_attr(_PRUNED, config_to_dict(config))
+        self._store(trial, TrialState.PRUNED, None)
+
     def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
         """Store a trial with its values, or as one that failed."""
-        state = TrialState.FAIL if values is None else TrialState.COMPLETE
+        self._store(trial, TrialState.FAIL if values is None else TrialState.COMPLETE, values)
+
+    def _store(self, trial: Trial, state: TrialState, values: Sequence[float] | None) -> None:
         finished = self.mirror.tell(trial, values, state=state)
         known = self._storage.get_study_system_attrs(self._stored_id)
         for key, value in self._memory.get_study_system_attrs(self._mirror_id).items():
@@ -162,22 +186,39 @@ def run_study(
     """Evaluate until the plan's number of distinct configurations is reached, or no further one is feasible.
 
     The sampler is made anew for every draw, seeded by the plan's seed and the number of evaluated configurations, and
-    learns from finished trials only: a killed run goes on exactly as it would have.
+    learns from finished trials only: a killed run goes on exactly as it would have. A configuration whose training a
+    pruner ended counts as evaluated, and is no record.
     """
     records = study.records()
-    seen = {record.config for record in records}
-    while len(records) < plan.trials:
+    seen = {record.config for record in records} | set(study.pruned())
+    while len(seen) < plan.trials:
         drawn = _draw(study, plan, seen)
         if drawn is None:
             break
         trial, decoded = drawn
-        record = TrialRecord(len(records), decoded.config, decoded.cost, plan.evaluate(decoded))
+        seen.add(decoded.config)
+        try:
+            found = plan.evaluate(decoded, _listener(trial, plan))
+        except optuna.TrialPruned:
+            study.prune(trial, decoded.config)
+            continue
+        record = TrialRecord(len(records), decoded.config, decoded.cost, found)
         trial.set_user_attr(_RECORD, _stored(record))
         study.finish(trial, [record.value(objective.name) for objective in plan.question.objectives])
         records.append(record)
-        seen.add(record.config)
         on_record(record)
     return records
+
+
+def _listener(trial: Trial, plan: StudyPlan) -> OnEpoch:
+    """Tells a trial of its epochs, and ends it where the plan's pruner says so."""
+
+    def hear(epoch: Epoch) -> None:
+        trial.report(epoch.accuracy_percent, epoch.number)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    return hear if plan.pruner != "none" else unheard
 
 
 def _stored(record: TrialRecord) -> dict[str, Any]:

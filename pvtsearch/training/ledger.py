@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
 from pvtsearch.training.loop import Job, Machine, train
-from pvtsearch.trainings import Epoch, Outcome
+from pvtsearch.trainings import Epoch, OnEpoch, Outcome, unheard
 
 
 class Ledger:
@@ -22,7 +21,7 @@ class Ledger:
     def __init__(self, folder: Path, machine: Machine | None = None) -> None:
         self.folder, self.machine = folder, machine or Machine()
 
-    def trained(self, wanted: Job, on_epoch: Callable[[Epoch], None] = lambda _epoch: None) -> Outcome:
+    def trained(self, wanted: Job, on_epoch: OnEpoch = unheard) -> Outcome:
         """A training's outcome; it is run where that is not known. on_epoch: told of every epoch in either case."""
         path = self.folder / f"{wanted.digest[:16]}.json"
         if path.exists():

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from pvtsearch.training.checkpoints import Checkpoint, read_checkpoint, write_ch
 from pvtsearch.training.recipe import Recipe
 from pvtsearch.training.sources import Data
 from pvtsearch.training.team import Team, team
-from pvtsearch.trainings import Epoch, Outcome
+from pvtsearch.trainings import Epoch, OnEpoch, Outcome, unheard
 
 CHECKPOINT_SECONDS = 60.0
 _FIRST_LEARNING_RATE = 1e-6  # of the warm-up (DeiT)
@@ -77,7 +77,7 @@ def train(
     machine: Machine | None = None,
     *,
     checkpoint: Path | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+    on_epoch: OnEpoch = unheard,
 ) -> tuple[Outcome, dict[str, Tensor]]:
     """The outcome of a training, and the weights.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pvtsearch.errors import InputError
 
 FULL_EPOCHS = 100  # from here on regularisation is DeiT's; below, in proportion
-FULL_RATE_BATCH = 256  # images of a step, from which on the learning rate is PVT's
+FULL_RATE_BATCH = 64  # images of a step, from which on the learning rate is PVT's
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def recipe_for(epochs: int, batch_size: int, learning_rate: float | None = None)
     """PVT's recipe for so many epochs.
 
     What fights overfitting in long runs only slows short ones: below 100 epochs, mixing, RandAugment, erasing, cropping
-    and drop path are taken in proportion. The learning rate is PVT's 1e-3; for batches below 256 images it falls with
+    and drop path are taken in proportion. The learning rate is PVT's 1e-3; for batches below 64 images it falls with
     their square root, as it should for Adam (Malladi et al. 2022, arXiv 2205.10287).
     """
     strength = min(1.0, epochs / FULL_EPOCHS)

@@ -87,16 +87,16 @@ class Chosen:
 class FractalSet:
     """How many formula-driven classes, and how many pictures of each."""
 
-    classes: int = 32
-    train: int = 64
-    held_out: int = 32
+    classes: int = 24
+    train: int = 48
+    held_out: int = 48
     seed: int = 0
 
 
 def open_data(name: str, side: int, *, device: torch.device | str = "cpu") -> Data:
     """The data that name stands for, to be looked at in images of side x side.
 
-    `fractals` or `fractals:classes=32,train=64,held_out=32,seed=0`; a folder with train/CLASS/ and val/CLASS/, or with
+    `fractals` or `fractals:classes=24,train=48,held_out=48,seed=0`; a folder with train/CLASS/ and val/CLASS/, or with
     CLASS/ alone, of which a fifth is held out; `torchvision:NAME:FOLDER`, which downloads nothing.
     device: where formula-driven pictures are drawn; they come back to the CPU. Raises `InputError` for anything else.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from pvtsearch.training.ledger import Ledger
 from pvtsearch.training.loop import Machine, job
 from pvtsearch.training.recipe import Recipe
 from pvtsearch.training.sources import Data
-from pvtsearch.trainings import Epoch, Outcome, Trainer
+from pvtsearch.trainings import OnEpoch, Outcome, Trainer, unheard
 
 
 def ledger_trainer(
@@ -23,14 +22,12 @@ def ledger_trainer(
     *,
     machine: Machine | None = None,
     autocast: Autocast = "none",
-    on_epoch: Callable[[PVTConfig, Epoch], None] = lambda _config, _epoch: None,
 ) -> Trainer:
     """A trainer that keeps what it trained in folder: asked again, also after it was killed, it has it at once."""
     ledger = Ledger(folder, machine)
 
-    def trained(config: PVTConfig, seed: int) -> Outcome:
-        wanted = job(config, data, recipe, seed=seed, autocast=autocast)
-        return ledger.trained(wanted, lambda epoch: on_epoch(config, epoch))
+    def trained(config: PVTConfig, seed: int, on_epoch: OnEpoch = unheard) -> Outcome:
+        return ledger.trained(job(config, data, recipe, seed=seed, autocast=autocast), on_epoch)
 
     return trained
 
