@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,8 +20,9 @@ from pvtsearch.analysis.setting import Autocast
 from pvtsearch.config import ModelConfig, PVTConfig
 from pvtsearch.errors import ConfigError, Diverged
 from pvtsearch.models.baselines import build_model
+from pvtsearch.models.weights import load_weights
 from pvtsearch.training.augmentation import evaluation_transform, mixing, training_transform
-from pvtsearch.training.batches import Schedule, Seen, loaded, seed_step, seeded
+from pvtsearch.training.batches import Schedule, Seen, Share, loaded, seed_step, seeded
 from pvtsearch.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from pvtsearch.training.recipe import Recipe
 from pvtsearch.training.sources import Data
@@ -77,20 +78,22 @@ def train(
     machine: Machine | None = None,
     *,
     checkpoint: Path | None = None,
+    initial: Mapping[str, Tensor] | None = None,
     on_epoch: OnEpoch = unheard,
 ) -> tuple[Outcome, dict[str, Tensor]]:
     """The outcome of a training, and the weights.
 
-    checkpoint: the file that it is kept in every minute and after every epoch, and goes on from. on_epoch: told of
-    every epoch, of those before an interruption too; what it raises ends the training. Started by torchrun, all
-    processes train one network: each takes its share of every batch. Torch's random state is left as it was. Raises
-    `Diverged` where the loss is no number any more.
+    initial: weights to start from, such as a supernet's, in place of fresh ones. checkpoint: the file that it is kept
+    in every minute and after every epoch, and goes on from. on_epoch: told of every epoch, of those before an
+    interruption too; what it raises ends the training. Started by torchrun, all processes train one network: each
+    takes its share of every batch. Torch's random state is left as it was. Raises `Diverged` where the loss is no
+    number any more.
     """
     machine = machine or Machine()
     with team(machine.device) as members, _random_state_kept(members.device):
-        training = _Training(wanted, machine, members)
+        training = _Training(wanted, machine, members, initial)
         if checkpoint is not None:
-            training.resume(read_checkpoint(checkpoint, wanted.digest))
+            training.resume(read_checkpoint(checkpoint, training.digest))
         for epoch in training.curve:
             on_epoch(epoch)
         for save in training.epochs():
@@ -108,15 +111,19 @@ def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:
 class _Training:
     """A training under way."""
 
-    def __init__(self, wanted: Job, machine: Machine, members: Team) -> None:
+    def __init__(self, wanted: Job, machine: Machine, members: Team, initial: Mapping[str, Tensor] | None) -> None:
         self.job, self.machine, self.team = wanted, machine, members
+        self.digest = wanted.digest if initial is None else _digest_from(wanted, initial)
         recipe = wanted.recipe
         self.schedule = Schedule(len(wanted.data.train), recipe.batch_size, recipe.epochs, wanted.seed)
         with seeded(wanted.seed):
-            self.network = build_model(wanted.config).to(members.device)
+            self.network = build_model(wanted.config)
+        if initial is not None:
+            load_weights(self.network, initial)
+        self.network.to(members.device)
         self.joined = members.joined(self.network)
         self.optimizer = torch.optim.AdamW(
-            _decayed(self.network, recipe.weight_decay), lr=recipe.learning_rate, fused=False
+            decayed(self.network, recipe.weight_decay), lr=recipe.learning_rate, fused=False
         )
         self.scaler = torch.amp.GradScaler(members.device.type, enabled=wanted.autocast == "float16")
         self.mix = mixing(recipe, wanted.data.classes)
@@ -125,7 +132,7 @@ class _Training:
     def checkpoint(self) -> Checkpoint:
         """What it takes to go on from here."""
         states = {name: part.state_dict() for name, part in self._parts().items()}
-        return Checkpoint(self.job.digest, self.step, states, self.loss_sum, tuple(self.curve), self.seconds)
+        return Checkpoint(self.digest, self.step, states, self.loss_sum, tuple(self.curve), self.seconds)
 
     def resume(self, found: Checkpoint | None) -> None:
         """Go on from a checkpoint."""
@@ -191,23 +198,42 @@ class _Training:
 
     def _accuracy_percent(self) -> float:
         """Top-1 on the held-out pictures, each process looking at its share."""
-        held_out, share = self.job.data.held_out, self.team.share
-        seen = Seen(held_out, evaluation_transform(self.job.data.side), self.job.seed)
-        mine = range(len(held_out))[share.rank :: share.size]
-        size = self.job.recipe.batch_size
-        keys = [[(0, number) for number in mine[start : start + size]] for start in range(0, len(mine), size)]
-        right = torch.zeros(1, dtype=torch.int64)
         self.network.eval()
-        with torch.inference_mode(), self._autocast():
-            for images, labels in loaded(seen, keys, workers=self.machine.workers):
-                answers = self.network(images.to(self.team.device)).argmax(dim=1).cpu()
-                right += (answers == labels).sum()
-        return 100 * int(self.team.total(right)) / len(held_out)
+        with self._autocast():
+            right = right_answers(
+                lambda images: self.network(images.to(self.team.device)),
+                self.job.data,
+                batch_size=self.job.recipe.batch_size,
+                share=self.team.share,
+                workers=self.machine.workers,
+            )
+        return 100 * int(self.team.total(torch.tensor([right]))) / len(self.job.data.held_out)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.job.autocast == "none":
             return nullcontext()
         return torch.autocast(self.team.device.type, dtype=getattr(torch, self.job.autocast))
+
+
+def _digest_from(wanted: Job, initial: Mapping[str, Tensor]) -> str:
+    """Of a training that starts from given weights."""
+    found = hashlib.sha256(wanted.digest.encode())
+    for name, value in sorted(initial.items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def right_answers(
+    scores: Callable[[Tensor], Tensor], data: Data, *, batch_size: int, share: Share, workers: int = 0
+) -> int:
+    """How many held-out pictures of a share get their class by scores (B, classes) of images (B, 3, H, H)."""
+    seen = Seen(data.held_out, evaluation_transform(data.side), 0)
+    mine = range(len(data.held_out))[share.rank :: share.size]
+    keys = [[(0, number) for number in mine[start : start + batch_size]] for start in range(0, len(mine), batch_size)]
+    with torch.inference_mode():
+        batches = loaded(seen, keys, workers=workers)
+        return sum(int((scores(images).argmax(dim=1).cpu() == labels).sum()) for images, labels in batches)
 
 
 def learning_rate(recipe: Recipe, step: int, schedule: Schedule) -> float:
@@ -220,7 +246,7 @@ def learning_rate(recipe: Recipe, step: int, schedule: Schedule) -> float:
     return low + (recipe.learning_rate - low) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _decayed(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def decayed(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Parameter groups: matrices and kernels decay; vectors and tokens do not, as in DeiT's code."""
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     matrices = [p for name, p in named if p.ndim > 1 and "cls_token" not in name]
