@@ -11,7 +11,7 @@ from pvtsearch.errors import InputError
 from pvtsearch.search.draws import uniform_draws
 from pvtsearch.search.features import Features
 from pvtsearch.search.lattice import Edges, Lattice
-from pvtsearch.search.predictor import FEWEST, PowerTransform, Predictor
+from pvtsearch.search.predictor import FEWEST, PowerTransform, Predictor, log_odds, percent
 from pvtsearch.search.problem import Problem
 from pvtsearch.serialize_space import load_space
 
@@ -35,6 +35,14 @@ def test_a_transform_keeps_order_and_is_undone(values: list[float]) -> None:
     order = np.argsort(table)
     assert (np.diff(transformed[order]) >= 0).all()
     assert transform.backward(transformed) == pytest.approx(table, rel=1e-6, abs=1e-6 * (1 + np.ptp(table)))
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=20))
+def test_predictions_are_percentages(percents: list[float]) -> None:
+    """Odds are undone but next to the ends, and never leave 0 to 100."""
+    table = np.array(percents)
+    assert percent(log_odds(table)) == pytest.approx(np.clip(table, 0.05, 99.95))
+    assert ((percent(table * 1e3 - 5e4) >= 0) & (percent(table * 1e3 - 5e4) <= 100)).all()
 
 
 def test_backward_is_the_inverse_by_definition() -> None:

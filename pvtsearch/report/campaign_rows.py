@@ -109,7 +109,7 @@ def _predictions(chosen: tuple[Training, ...]) -> Markup:
     known = [(each.predicted, each.accuracy_percent) for each in chosen if each.predicted]
     if not known:
         return Markup("")
-    spans = [(mean - 1.96 * deviation, mean + 1.96 * deviation) for (mean, deviation), _ in known]
+    spans = [(max(0.0, mean - 1.96 * deviation), min(100.0, mean + 1.96 * deviation)) for (mean, deviation), _ in known]
     values = [value for span in spans for value in span] + [accuracy for _, accuracy in known]
     least, most = _rounded_down(min(values)), _rounded_up(max(values))
     x = Scale(least, most, LEFT, WIDTH - LEFT - RIGHT)

@@ -1,7 +1,7 @@
 """What trainings of a few networks say of all others: a model that adds up over stages, and how far it can be trusted.
 
-Accuracies are first made as normal as a power can make them (Yeo and Johnson 2000): over networks of many sizes they
-saturate, and a few poor ones would outweigh all others.
+Of accuracies the model sees the log odds, made as normal as a power can make them (Yeo and Johnson 2000): accuracies
+saturate, a few poor networks would outweigh all others, and nothing that is predicted should pass 100 %.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pvtsearch.search.lattice import Edges
 
 Floats = NDArray[np.float64]
 
+CLOSEST = 0.0005  # to 0 and to 1, of a share whose odds are taken
 FEWEST = 4  # trained networks that a model is made from
 
 # Of each group of features the share of the accuracies' variance that it is expected to explain, before anything is
@@ -77,6 +78,19 @@ def _unpowered(values: Floats, power: float) -> Floats:
     return np.asarray(inside ** (1 / power) - 1)
 
 
+def log_odds(percents: Floats) -> Floats:
+    """Log odds of accuracies in percent; those next to 0 and 100 as if half of one in a thousand were otherwise."""
+    shares = np.clip(percents / 100, CLOSEST, 1 - CLOSEST)
+    odds: Floats = np.log(shares / (1 - shares))
+    return odds
+
+
+def percent(odds: Floats) -> Floats:
+    """Accuracies in percent of log odds: between 0 and 100, whatever they are."""
+    shares: Floats = 100 / (1 + np.exp(-np.clip(odds, -50, 50)))
+    return shares
+
+
 class Predictor:
     """Predicts accuracies, in their own units, of the networks of a lattice.
 
@@ -89,25 +103,28 @@ class Predictor:
         self.features, self.networks = features, tuple(networks)
         self.accuracies = np.array(accuracies, dtype=np.float64)
         self._rows = features.of(self.networks)
-        self.transform = PowerTransform.of(self.accuracies)
+        self.transform = PowerTransform.of(log_odds(self.accuracies))
 
     @cached_property
     def posterior(self) -> Posterior:
         """The model of transformed accuracies."""
-        values = self.transform.forward(self.accuracies)
+        values = self.transform.forward(log_odds(self.accuracies))
         return fit(self._rows, values, self.features.groups, EXPECTED)
 
     def mean(self, networks: Sequence[Edges]) -> Floats:
         """Expected accuracies (the median of what is believed), shape (M,)."""
-        return self.transform.backward(self.posterior.mean(self.features.of(networks)))
+        return self._percent(self.posterior.mean(self.features.of(networks)))
 
     def deviation(self, networks: Sequence[Edges]) -> Floats:
         """Half the width of what is believed of accuracies without noise with 68 %, shape (M,)."""
         rows = self.features.of(networks)
         mean, deviation = self.posterior.mean(rows), self.posterior.deviation(rows)
-        upper, lower = (self.transform.backward(mean + sign * deviation) for sign in (1, -1))
+        upper, lower = (self._percent(mean + sign * deviation) for sign in (1, -1))
         half: Floats = (upper - lower) / 2
         return half
+
+    def _percent(self, modelled: Floats) -> Floats:
+        return percent(self.transform.backward(modelled))
 
     def left_out(self) -> Floats:
         """Of each network what all others say, (N,): those that are the same network are left out with it."""

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/predictor_on_trained.py TABLE.json > reports/predictor/README.md
 
-TABLE: ViT-Bench-101's PiT networks (published with Auto-Prox, AAAI 2024), as `pvtsearch validate` reads it. Of each of so many random
-splits, k networks are what was trained; tau and pairs of equal MACs are of all others.
+TABLE: ViT-Bench-101's PiT networks (published with Auto-Prox, AAAI 2024), as `pvtsearch validate` reads it. In each of
+so many random splits k networks are what was trained; tau and pairs of equal MACs are of all others.
 """
 
 from __future__ import annotations
@@ -118,15 +118,16 @@ def main() -> None:
 
 HEAD = """# The predictor on trained networks
 
-How well `search --objectives accuracy` orders networks that were not trained, from k that were: on {networks} PiT networks of
-ViT-Bench-101 (table sha256 {sha256}), {splits} random splits each. `tau` is Kendall's over all other networks; pairs of equal MACs,
-within 10 %, count as Kendall does: 1 all right, 0 a coin. Brackets hold 95 % of the splits. Beside them, for the mean rank, a ridge
-regression on log parameters and MACs, depths, widths and MLP ratio. Noise is added to what is learned from, not to what is predicted.
-Made by `python tests/benchmarks/predictor_on_trained.py TABLE`.
+How well `search --objectives accuracy` orders networks that were not trained, from k that were: on {networks} PiT
+networks of ViT-Bench-101 (table sha256 {sha256}), {splits} random splits each. `tau` is Kendall's over all other
+networks; pairs of equal MACs, within 10 %, count as Kendall does: 1 all right, 0 a coin. Brackets hold 95 % of the
+splits. Beside them, for the mean rank, a ridge regression on log parameters and MACs, depths, widths and MLP ratio.
+Noise is added to what is learned from, not to what is predicted. Made by `python
+tests/benchmarks/predictor_on_trained.py TABLE`.
 
-No PVT is in the table, and networks were not chosen by the predictor. The prior S, one of its features, was picked on this very
-table, where it alone has a tau of 0.91 and 0.76 on pairs of equal MACs: what is shown here is that ten labels do not make it worse
-and that noise in labels does little, not that S is as good elsewhere.
+No PVT is in the table, and networks were not chosen by the predictor. The prior S, one of its features, was picked on
+this very table, where it alone has a tau of 0.91 and 0.76 on pairs of equal MACs: what is shown here is that ten
+labels do not make it worse and that noise in labels does little, not that S is as good elsewhere.
 """
 
 if __name__ == "__main__":
