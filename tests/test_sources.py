@@ -79,6 +79,7 @@ def test_formulas_by_their_numbers() -> None:
         ("fractals:train=0", "a picture of each"),
         ("fractals:colour=3", "'colour=3' must be one of classes=N, train=N, held_out=N, seed=N"),
         ("fractals:classes=-2", "'classes=-2' must be one of"),
+        ("fractals:classes=9999999", "GiB, at most 32 are held in memory"),
         ("torchvision:Nothing:data", "must be torchvision:NAME:FOLDER"),
         ("torchvision:CIFAR10", "must be torchvision:NAME:FOLDER"),
         ("torchvision:FakeData:data", "no split of its own"),

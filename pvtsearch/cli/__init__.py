@@ -72,7 +72,7 @@ def run(arguments: list[str]) -> int:
         return 1
     if status == INTERRUPTED:
         _complain(
-            "interrupted; with the same command a study's trials go on where they were, all else begins anew",
+            "interrupted; with the same command trials and trainings go on where they were, all else begins anew",
             INTERRUPTED,
         )
     return status if isinstance(status, int) else 0

@@ -18,6 +18,7 @@ from pvtsearch.errors import InputError
 from pvtsearch.training.fractals import pictures
 
 SPLITS = ("train", "val")
+MOST_BYTES = 32 * 2**30  # of formula-driven images, which are held in memory
 HELD_OUT = 5  # every fifth picture of each class, where a folder has no split of its own
 WHAT_IS_RIGHT = "fractals, a folder of images, or torchvision:NAME:FOLDER"
 
@@ -122,6 +123,12 @@ def _fractal_set(name: str, text: str) -> FractalSet:
 def _fractals(name: str, wanted: FractalSet, side: int, device: torch.device | str) -> Data:
     if wanted.classes < 2 or min(wanted.train, wanted.held_out) < 1:
         raise InputError(f"--data {name}: needs at least 2 classes, and a picture of each to train on and to hold out")
+    size = wanted.classes * (wanted.train + wanted.held_out) * 3 * side**2
+    if size > MOST_BYTES:
+        raise InputError(
+            f"--data {name}: its images at {side}x{side} would take {size / 2**30:,.1f} GiB, at most "
+            f"{MOST_BYTES // 2**30} are held in memory: ask for fewer or smaller ones"
+        )
     splits = []
     for split, count in enumerate((wanted.train, wanted.held_out)):
         found = pictures(seed=wanted.seed, classes=wanted.classes, count=count, split=split, side=side, device=device)
