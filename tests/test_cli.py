@@ -286,7 +286,7 @@ MALFORMED = {
     "search tiny --max-memory 1MiB --dtype float64": "'float64' is not one of",
     "search pvt_v1 --task retinanet --max-memory 1GiB --objectives macs": "inference_memory is known for",
     "sweep tiny --out x.csv --batch-size 0": "batch_size must be an integer of at least 1, got 0",
-    "search tiny --max-gmacs 1 --extrapolate --objectives accuracy": "objectives: accuracy: unknown",
+    "search tiny --max-gmacs 1 --extrapolate --objectives acuracy": "objectives: acuracy: unknown, did you mean 'accuracy'?",
     "search tiny --max-gmacs 1 --extrapolate --trials 0": "greater than or equal to 1",
     "search tiny --max-gmacs 1 --extrapolate --sampler gp": "'gp' is not one of",
     "search tiny --max-gmacs 1 --extrapolate --seed -1": "greater than or equal to 0",
@@ -344,7 +344,7 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
     monkeypatch.setattr("pvtsearch.cli.profile.load_config", interrupted)
     assert run(["profile", "pvt_small"]) == 130
     said = capsys.readouterr().err
-    assert said.startswith("pvtsearch: interrupted; with the same command a study's trials go on")
+    assert said.startswith("pvtsearch: interrupted; with the same command trials and trainings go on")
     assert said.count("\n") == 1
 
 

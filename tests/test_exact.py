@@ -99,7 +99,9 @@ def test_the_envelope_of_the_prior_is_kept() -> None:
 
 def test_what_does_not_combine_over_stages_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown objectives, and known ones that are no sum over stages."""
-    with pytest.raises(InputError, match="objectives: accuracy: unknown"):
+    with pytest.raises(InputError, match="objectives: acuracy: unknown"):
+        exact_front("tiny", ["acuracy"], LIMITS)
+    with pytest.raises(InputError, match="accuracy does not combine over stages"):
         exact_front("tiny", ["accuracy"], LIMITS)
     from pvtsearch.accuracy.signals import SIGNALS, Signal
 
