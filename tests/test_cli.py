@@ -286,7 +286,7 @@ MALFORMED = {
     "search tiny --max-memory 1MiB --dtype float64": "'float64' is not one of",
     "search pvt_v1 --task retinanet --max-memory 1GiB --objectives macs": "inference_memory is known for",
     "sweep tiny --out x.csv --batch-size 0": "batch_size must be an integer of at least 1, got 0",
-    "search tiny --max-gmacs 1 --extrapolate --objectives acuracy": "objectives: acuracy: unknown, did you mean 'accuracy'?",
+    "search tiny --max-gmacs 1 --extrapolate --objectives acuracy": "objectives: acuracy: unknown, did you mean",
     "search tiny --max-gmacs 1 --extrapolate --trials 0": "greater than or equal to 1",
     "search tiny --max-gmacs 1 --extrapolate --sampler gp": "'gp' is not one of",
     "search tiny --max-gmacs 1 --extrapolate --seed -1": "greater than or equal to 0",
