@@ -295,7 +295,10 @@ def test_ours_is_timms_at_equal_weights(tmp_path: Path) -> None:
 
 def test_files_of_gpu_tests_are_those_that_mark_one() -> None:
     """So no other file's imports are needed on a bare machine."""
-    assert [path.name for path in gpu_test_files(Path(__file__).parent)] == ["test_latency.py"]
+    assert [path.name for path in gpu_test_files(Path(__file__).parent)] == [
+        "test_fractals_on_gpu.py",
+        "test_latency.py",
+    ]
 
 
 @pytest.mark.parametrize(
