@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from pvtsearch.errors import ConfigError, InputError, SpaceError
+from pvtsearch.shown import short
 
 T = TypeVar("T")
 
@@ -22,30 +23,15 @@ def read_mapping(value: Any, where: str, known: Sequence[str]) -> dict[str, Any]
         refuse(where.removesuffix(": "), f"must be a mapping of {', '.join(known)}, got {short(value)}")
     for key in value:
         if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
+            close = difflib.get_close_matches(_short_key(key), known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
             separator = "" if where.endswith(": ") else "."
             raise InputError(f"{where}{separator}{_short_key(key)}: unknown field, {hint}")
     return dict(value)
 
 
-def short(value: Any) -> str:
-    """Value as it is shown in an error."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def hide_password(url: str) -> str:
-    """A storage URL that may be shown; any other text as it is."""
-    before, separator, after = url.partition("://")
-    credentials, at, host = after.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{before}{separator}{user}:***{at}{host}" if ":" in credentials else url
-
-
 def _short_key(key: Any) -> str:
-    text = str(key).encode("unicode_escape").decode()
-    return text if len(text) <= 60 else text[:57] + "..."
+    return short(key).removeprefix("'").removesuffix("'")
 
 
 def read_sequence(value: Any, where: str, what: str) -> list[Any]:

@@ -25,8 +25,10 @@ from pvtsearch.cli import (
     verify,
 )
 from pvtsearch.errors import Failure, InputError
+from pvtsearch.shown import printable
 
 INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
+LONGEST = 2000  # characters of a complaint
 
 app = typer.Typer(
     name="pvtsearch",
@@ -79,5 +81,6 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(problem: object, status: int) -> int:
-    print(f"pvtsearch: {' '.join(str(problem).split())}", file=sys.stderr)
+    line = printable(str(problem))
+    print(f"pvtsearch: {line if len(line) <= LONGEST else line[: LONGEST - 3] + '...'}", file=sys.stderr)
     return status

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pvtsearch.documents import read_json
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
 from pvtsearch.training.loop import Job, Machine, train
@@ -56,7 +57,7 @@ def training_json(wanted: Job, machine: Machine, outcome: Outcome) -> str:
 def read_outcome(path: Path) -> Outcome:
     """The outcome in a file of `training_json`. Raises `InputError` for any other file."""
     try:
-        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["outcome"]
+        held: dict[str, Any] = read_json(path)["outcome"]
         return Outcome(**(held | {"curve": tuple(Epoch(**epoch) for epoch in held["curve"])}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: no outcome of a training: remove it, and it is trained again") from error
