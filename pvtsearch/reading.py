@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -10,6 +11,10 @@ from pvtsearch.errors import ConfigError, InputError, SpaceError
 from pvtsearch.shown import short
 
 T = TypeVar("T")
+
+HIDDEN = "***"
+_OF_USER = re.compile(r"(?is)((?:://|\b(?:postgres|mysql|mariadb|oracle|mssql)[\w+]*:)[^:]*:).*(?=@)")  # slashes or not
+_IN_QUERY = re.compile(r"(?i)([?&;][^=&;#]*(?:password|passwd|passphrase|pwd|secret|token)=)[^&;#]*")
 
 
 def refuse(where: str, problem: str) -> NoReturn:
@@ -28,6 +33,11 @@ def read_mapping(value: Any, where: str, known: Sequence[str]) -> dict[str, Any]
             separator = "" if where.endswith(": ") else "."
             raise InputError(f"{where}{separator}{_short_key(key)}: unknown field, {hint}")
     return dict(value)
+
+
+def hide_password(url: str) -> str:
+    """A storage URL that may be shown, without the passwords of its user and of its query; other text as it is."""
+    return _IN_QUERY.sub(rf"\g<1>{HIDDEN}", _OF_USER.sub(rf"\g<1>{HIDDEN}", url))
 
 
 def _short_key(key: Any) -> str:

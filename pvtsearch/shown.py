@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 from typing import Any
 
 LONGEST = 60  # of a value in an error
-HIDDEN = "***"
-
-_OF_USER = re.compile(r"(?is)((?:://|^(?:postgres|mysql|mariadb|oracle|mssql)[\w+]*:)[^:]*:).*(?=@)")  # slashes or not
-_IN_QUERY = re.compile(r"(?i)([?&;][^=&;#]*(?:password|passwd|passphrase|pwd|secret|token)=)[^&;#]*")
 
 
 class _Brief(reprlib.Repr):
@@ -38,8 +33,3 @@ def printable(text: str) -> str:
     """Text in one line, with what would steer a terminal, or hide from a reader, as escapes."""
     line = " ".join(text.split())
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
-
-
-def hide_password(url: str) -> str:
-    """A storage URL that may be shown, without the passwords of its user and of its query; other text as it is."""
-    return _IN_QUERY.sub(rf"\g<1>{HIDDEN}", _OF_USER.sub(rf"\g<1>{HIDDEN}", url))

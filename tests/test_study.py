@@ -20,13 +20,13 @@ from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible, StudyError
+from pvtsearch.reading import hide_password
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.search.run import answered, plan_search, run_search
 from pvtsearch.search.samplers import SAMPLERS
 from pvtsearch.search.study import open_study, run_study, sqlite_storage
 from pvtsearch.serialize import load_config
 from pvtsearch.serialize_space import load_space
-from pvtsearch.shown import hide_password
 
 TINY_BUDGET = Budget({"params": 400_000, "macs": 12_000_000})
 TINY = {"budget": TINY_BUDGET, "extrapolate": True}

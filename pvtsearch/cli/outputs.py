@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pvtsearch import locks
 from pvtsearch.errors import InputError, StudyError
-from pvtsearch.shown import hide_password
+from pvtsearch.reading import hide_password
 
 
 def file_name(name: str) -> str:

@@ -19,13 +19,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from pvtsearch.config import PVTConfig
 from pvtsearch.errors import StudyError
+from pvtsearch.reading import hide_password
 from pvtsearch.records import TrialRecord
 from pvtsearch.search.decode import Decoded, Decoder
 from pvtsearch.search.question import Question
 from pvtsearch.search.samplers import make_sampler
 from pvtsearch.search.structured import Structure
 from pvtsearch.serialize import config_from_dict, config_to_dict
-from pvtsearch.shown import hide_password
 from pvtsearch.trainings import Epoch, OnEpoch, unheard
 
 MAX_DRAWS = 3
