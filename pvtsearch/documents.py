@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,27 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
     Raises `InputError` that names the file: where it is none (a pipe may wait for ever, a device never ends), is larger
     than most_bytes, is not UTF-8, or cannot be read.
     """
+    with readable(path), path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise InputError(f"{path}: larger than {most_bytes:,} bytes, which nothing that belongs here needs")
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path}: cannot be read: {'Is a directory' if path.is_dir() else 'not a regular file'}")
-        with path.open("rb") as file:
-            content = file.read(most_bytes + 1)
-        if len(content) > most_bytes:
-            raise InputError(f"{path}: larger than {most_bytes:,} bytes, which nothing that belongs here needs")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read: not UTF-8 text") from error
-    except InputError:
-        raise
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Around the reading of a file: raises `InputError` that names path where it is none or cannot be read."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError("Is a directory" if stat.S_ISDIR(mode) else "not a regular file")
+        yield
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
