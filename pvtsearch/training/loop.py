@@ -30,6 +30,7 @@ from pvtsearch.training.team import Team, team
 from pvtsearch.trainings import Epoch, OnEpoch, Outcome, unheard
 
 CHECKPOINT_SECONDS = 60.0
+MOST_WORKERS = 256
 _FIRST_LEARNING_RATE = 1e-6  # of the warm-up (DeiT)
 
 
@@ -40,6 +41,10 @@ class Machine:
     device: str = "cpu"
     autocast: Autocast = "none"
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.workers <= MOST_WORKERS:
+            raise InputError(f"processes that load images must be 0 to {MOST_WORKERS}, got {self.workers}")
 
 
 @dataclass(frozen=True)
