@@ -71,7 +71,10 @@ def sqlite_storage(path: Path) -> BaseStorage:
 def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
     """Optuna's relational storage at a URL, shown as `shown` in errors; `StudyError` where it cannot be opened."""
     try:
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
+        unformatted = url.replace("{", "{{").replace("}", "}}")  # Optuna formats it
+        storage = RDBStorage(
+            unformatted, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
+        )
     except (SQLAlchemyError, ImportError, ValueError) as error:
         name = shown or f"--storage {hide_password(url)}"
         raise StudyError(f"{name}: no study storage that can be opened: {_reason(error)}") from error
