@@ -39,7 +39,7 @@ def recheck(folder: Path) -> Recheck:
         size, task = height_and_width(summary["image_size"]), summary["task"]
         check_task(task)
         budget, expected = Budget(summary["budget"]["limits"]), int(summary["front_size"])
-        names = [row["name"] for row in rows]
+        names = [row["name"] for row in rows if row["config"]]
         costed = [name for name in METRICS if rows and name in rows[0]]
         calibration = _calibration(summary["latency"]) if "latency" in summary else None
         costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)

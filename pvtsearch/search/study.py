@@ -26,6 +26,7 @@ from pvtsearch.search.question import Question
 from pvtsearch.search.samplers import make_sampler
 from pvtsearch.search.structured import Structure
 from pvtsearch.serialize import config_from_dict, config_to_dict
+from pvtsearch.shown import printable
 from pvtsearch.trainings import Epoch, OnEpoch, unheard
 
 MAX_DRAWS = 3
@@ -76,7 +77,7 @@ def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
             unformatted, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
         )
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        name = shown or f"--storage {hide_password(url)}"
+        name = shown or f"--storage {printable(hide_password(url))}"
         raise StudyError(f"{name}: no study storage that can be opened: {_reason(error)}") from error
     if url.startswith("sqlite"):
         event.listen(storage.engine, "connect", _write_ahead)
