@@ -41,12 +41,14 @@ def recheck(folder: Path) -> Recheck:
         budget, expected = Budget(summary["budget"]["limits"]), int(summary["front_size"])
         names = [row["name"] for row in rows if row["config"]]
         costed = [name for name in METRICS if rows and name in rows[0]]
+        if rows and (uncosted := [name for name in budget.limits if name not in costed]):
+            raise ValueError(f"front.csv has no column {short(uncosted[0])}, which is limited")
         calibration = _calibration(summary["latency"]) if "latency" in summary else None
         costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)
         frame = frame_of(size, task, budget.limits, extrapolated=bool(summary["extrapolated"]))
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"--front {folder}: must be the folder of a search: its files are damaged: {error}") from error
     found = [difference for row in rows for difference in _differences(folder, row, frame, budget, costing)]
     if len(set(names)) != expected:
