@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvtsearch.accuracy.frame import Frame, frame_of
+from pvtsearch.accuracy.frame import frame_of
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.calibration import Calibration
 from pvtsearch.analysis.calibration_document import digest, read_calibration
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
-from pvtsearch.config import PVTConfig
+from pvtsearch.config import ImageSize, PVTConfig, Task
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import config_to_dict, load_config
@@ -44,7 +44,6 @@ def recheck(folder: Path) -> Recheck:
         costed = [name for name in METRICS if rows and name in rows[0]]
         calibration = _calibration(summary["latency"]) if "latency" in summary else None
         costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)
-        frame = frame_of(size, task, budget.limits, extrapolated=bool(summary["extrapolated"]))
     except InputError:
         raise
     except OSError as error:
@@ -52,7 +51,7 @@ def recheck(folder: Path) -> Recheck:
         raise InputError(f"--front {folder}: must be the folder of a search: {reason}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"--front {folder}: must be the folder of a search: its files are damaged: {error}") from error
-    found = [difference for row in rows for difference in _differences(folder, row, frame, budget, costing)]
+    found = [each for row in rows for each in _differences(folder, row, size, task, budget, costing)]
     if len(set(names)) != expected:
         found.append(f"front.csv has {len(set(names)):,} networks, summary.json {expected:,}")
     return Recheck(len(rows), tuple(found))
@@ -66,7 +65,9 @@ def _calibration(latency: Mapping[str, Any]) -> Calibration:
     return found
 
 
-def _differences(folder: Path, row: Mapping[str, str], frame: Frame, budget: Budget, costing: Costing) -> Iterator[str]:
+def _differences(
+    folder: Path, row: Mapping[str, str], size: ImageSize, task: Task, budget: Budget, costing: Costing
+) -> Iterator[str]:
     """What is not as the row says."""
     name = row["name"]
     config = load_config(folder / "front" / f"{name}.yaml")
@@ -74,7 +75,8 @@ def _differences(folder: Path, row: Mapping[str, str], frame: Frame, budget: Bud
         yield f"{name}: the YAML is another configuration than front.csv's"
     if not isinstance(config, PVTConfig):
         return
-    cost = analytic_cost(config, frame.image_size, frame.task, costing)
+    cost = analytic_cost(config, size, task, costing)
+    frame = frame_of(size, task, budget.limits, len(config.stages))
     scores = {name: SIGNALS[name].score(config, frame) for name in SIGNALS if name in row}
     for quantity, value in {**cost, **scores}.items():
         if quantity in row and not math.isclose(float(row[quantity]), value, rel_tol=0, abs_tol=0):
