@@ -49,8 +49,8 @@ def _unknown(macs_limit: int, image_size: ImageSize, task: Task) -> InputError:
     largest = max(family[-1].macs for family in families) * (1 + REACH)
     return InputError(
         f"the prior is known for {smallest / 1e9:.3g} to {largest / 1e9:.3g} GMACs at {image_size[0]}x{image_size[1]} "
-        f"(around the published PVT networks), got a limit of {macs_limit / 1e9:.3g} GMACs: give --extrapolate (in Python "
-        "extrapolate=True) to use it all the same"
+        f"(around the published PVT networks), got a limit of {macs_limit / 1e9:.3g} GMACs: give --extrapolate (in "
+        "Python extrapolate=True) to use it all the same"
     )
 
 
