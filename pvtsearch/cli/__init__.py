@@ -19,6 +19,7 @@ from pvtsearch.cli import (
     search,
     signals,
     space,
+    supernet,
     sweep,
     train,
     validate,
@@ -47,6 +48,7 @@ app.command("export")(export.export)
 app.command("list")(listing.list_known)
 app.command("signals")(signals.signals)
 app.command("train")(train.train)
+app.command("supernet")(supernet.supernet)
 app.command("data")(data.data)
 app.command("validate")(validate.validate)
 
