@@ -143,7 +143,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     """Missing, no JSON, an unknown key."""
     for name, content, text in (
         ("none.json", None, "cannot be read: No such file"),
-        ("text.json", "not json", "must be JSON, or a .csv file"),
+        ("text.json", "not json", "not valid JSON"),
         ("list.json", "[]", "must be a mapping of source"),
         ("key.json", '{"network": []}', "did you mean 'networks'"),
     ):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pvtsearch import locks
@@ -26,12 +26,25 @@ def command_line() -> str:
 
 @contextmanager
 def claimed(folder: Path, name: str = ".lock") -> Iterator[None]:
-    """Hold folder, or what name stands for in it, for this process; the claim ends with it, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locks.claimed(folder / name):
-            yield
-    except BlockingIOError as error:
-        raise StudyError(f"--out {folder}: another command is writing there; give another --out") from error
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
+    """Hold folder, or what name stands for in it, for this process; the claim ends with it, however it ends.
+
+    Folders that were made for it and hold nothing in the end are gone again.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    with ExitStack() as stack:
+        stack.callback(_remove_empty, made)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.claimed(folder / name))
+        except BlockingIOError as error:
+            raise StudyError(f"--out {folder}: another command is writing there; give another --out") from error
+        except OSError as error:
+            raise InputError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
+        yield
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, the innermost first, as far as they hold nothing."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()

@@ -22,8 +22,8 @@ BYTE_UNITS = {
 TIME_UNITS = {"": 10**6, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # to nanoseconds, milliseconds without a unit
 MAX_SIDE = 10**6
 
-_NUMBER = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-z]*)")
-_SIZE = re.compile(r"(\d{1,9})(?:x(\d{1,9}))?")
+_NUMBER = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-z]*)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,9})(?:x(\d{1,9}))?", re.ASCII)
 
 
 def task(text: str) -> str:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from pvtsearch.analysis.setting import Autocast
 from pvtsearch.config import ModelConfig, PVTConfig
-from pvtsearch.errors import ConfigError, Diverged
+from pvtsearch.errors import ConfigError, Diverged, InputError
 from pvtsearch.models.baselines import build_model
 from pvtsearch.models.weights import load_weights
 from pvtsearch.training.augmentation import evaluation_transform, mixing, training_transform
@@ -30,6 +30,7 @@ from pvtsearch.training.team import Team, team
 from pvtsearch.trainings import Epoch, OnEpoch, Outcome, unheard
 
 CHECKPOINT_SECONDS = 60.0
+MOST_WORKERS = 256
 _FIRST_LEARNING_RATE = 1e-6  # of the warm-up (DeiT)
 
 
@@ -40,6 +41,10 @@ class Machine:
     device: str = "cpu"
     autocast: Autocast = "none"
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.workers <= MOST_WORKERS:
+            raise InputError(f"processes that load images must be 0 to {MOST_WORKERS}, got {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def train(
     with team(machine.device) as members, _random_state_kept(members.device):
         training = _Training(wanted, machine, members, initial)
         if checkpoint is not None:
-            training.resume(read_checkpoint(checkpoint, training.digest))
+            training.resume(read_checkpoint(checkpoint, training.digest), checkpoint)
         for epoch in training.curve:
             on_epoch(epoch)
         for save in training.epochs():
@@ -134,12 +139,15 @@ class _Training:
         states = {name: part.state_dict() for name, part in self._parts().items()}
         return Checkpoint(self.digest, self.step, states, self.loss_sum, tuple(self.curve), self.seconds)
 
-    def resume(self, found: Checkpoint | None) -> None:
-        """Go on from a checkpoint."""
+    def resume(self, found: Checkpoint | None, path: Path) -> None:
+        """Go on from a checkpoint. Raises `InputError` where its tensors do not fit."""
         if found is None:
             return
-        for name, part in self._parts().items():
-            part.load_state_dict(found.tensors[name])
+        try:
+            for name, part in self._parts().items():
+                part.load_state_dict(found.tensors[name])
+        except Exception as error:  # a file of any content: torch raises what it stumbles over
+            raise InputError(f"{path}: its tensors do not fit: remove it, or give another --out") from error
         self.step, self.loss_sum, self.seconds = found.step, found.loss_sum, found.seconds
         self.curve = list(found.curve)
 
