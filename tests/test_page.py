@@ -16,8 +16,9 @@ from results import compared_result, renamed, search_result
 
 from pvtsearch.errors import InputError
 from pvtsearch.records import Objective, SearchResult
-from pvtsearch.report.page import MAX_TABLE_ROWS, evenly, packed, report_html, script_json, write_report
+from pvtsearch.report.page import evenly, packed, script_json
 from pvtsearch.report.rows import progress_rows
+from pvtsearch.report.search_page import MAX_TABLE_ROWS, report_html, write_report
 from pvtsearch.report.wording import quality_in_words
 from pvtsearch.serialize import dump_config
 
@@ -64,7 +65,7 @@ def test_a_long_front_is_shown_in_part() -> None:
     """The table holds a limited number of networks, and says of how many."""
     result = search_result(MAX_TABLE_ROWS + 200)
     html = report_html(dataclasses.replace(result, front=result.records))
-    assert html.count("data-copy=") == MAX_TABLE_ROWS
+    assert html.count('data-copy="yaml"') == MAX_TABLE_ROWS
     assert "500 of 700 networks" in text_of(html)
     assert evenly(700, 500)[0] == 0
     assert evenly(700, 500)[-1] == 699
@@ -267,7 +268,7 @@ def test_download_gives_the_yaml(visit: Visit, result: SearchResult) -> None:
 def test_copy_gives_the_yaml(browser: Any, report: Path, result: SearchResult, clipboard: str) -> None:
     """Copy works with a clipboard, and without one, as in a page opened from a file."""
     opened = Visit(browser, report, script=clipboard)
-    opened.page.locator("#front_001 [data-copy]").click()
+    opened.page.locator("#front_001 [data-copy=yaml]").click()
     opened.page.wait_for_function("window.copied !== undefined")
     assert opened.page.evaluate("window.copied") == dump_config(result.front[0].config)
     assert opened.page.locator("#status").inner_text() == "Copied front_001.yaml"
@@ -278,8 +279,8 @@ def test_where_nothing_copies_the_text_is_shown(browser: Any, report: Path, resu
     """A browser that refuses to copy leaves the YAML selected on the page."""
     refuse = "Object.defineProperty(navigator, 'clipboard', {value: undefined}); document.execCommand = () => false"
     opened = Visit(browser, report, script=refuse)
-    opened.page.locator("#front_001 [data-copy]").click()
-    assert opened.page.locator("#yaml-text").input_value() == dump_config(result.front[0].config)
+    opened.page.locator("#front_001 [data-copy=yaml]").click()
+    assert opened.page.locator("#text-area").input_value() == dump_config(result.front[0].config)
     opened.page.close()
 
 
@@ -320,9 +321,9 @@ def test_hostile_names_change_nothing(browser: Any, tmp_path: Path, result: Sear
     assert opened.complaints == []
     assert opened.overflow() <= 0
     assert opened.page.locator("img").count() == 0
-    assert opened.page.locator("main > section").count() == 6
+    assert opened.page.locator("main section").count() == 6
     assert HOSTILE in opened.page.locator("h1").inner_text()
-    assert opened.page.evaluate("yaml[0]") == dump_config(hostile.front[0].config)
+    assert opened.page.evaluate("source(0).yaml") == dump_config(hostile.front[0].config)
     opened.page.close()
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pvtsearch.files import write_all, write_whole
 from pvtsearch.records import Quality, SearchResult, TrialRecord
-from pvtsearch.report.page import write_report
+from pvtsearch.report.search_page import write_report
 from pvtsearch.report.rows import cards
 from pvtsearch.serialize import config_to_dict, dump_config
 
