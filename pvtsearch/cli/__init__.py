@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from pvtsearch.cli import (
     calibrate,
+    compare,
     data,
     export,
     formula,
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("profile")(profile.profile)
 app.command("formula")(formula.formula)
 app.command("search")(search.search)
+app.command("compare")(compare.compare)
 app.command("space")(space.space)
 app.command("sweep")(sweep.sweep)
 app.command("calibrate")(calibrate.calibrate)

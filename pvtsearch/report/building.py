@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any, assert_never
 
-from pvtsearch.config import Attention, ModelConfig, PooledReduction, PVTConfig, ResNetConfig, SpatialReduction
-from pvtsearch.config import StageConfig
+from pvtsearch.config import (
+    Attention,
+    ModelConfig,
+    PooledReduction,
+    PVTConfig,
+    ResNetConfig,
+    SpatialReduction,
+    StageConfig,
+)
 from pvtsearch.presets import PRESETS
 
 

@@ -1,4 +1,4 @@
-"""Networks as a comparison shows them: what they cost by part, their shape, what was measured of them, how to build them."""
+"""Networks as a comparison shows them: cost by part, shape, what was measured of them, and how they are built."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pvtsearch.serialize import dump_config
 
 @dataclass(frozen=True)
 class PartCost:
-    """A stage by its number, or what is not of a stage by 0: its share of parameters and MACs, and its peaks in bytes."""
+    """A stage by its number, or all else by 0: its share of parameters and MACs, and its peaks in bytes."""
 
     number: int
     name: str
@@ -27,7 +27,7 @@ class PartCost:
 
 
 @dataclass(frozen=True)
-class NetworkRow:
+class ComparedNetwork:
     """One network of a comparison; its values are those of the whole network, by metric.
 
     yaml is empty for a ResNet, which has none. measured: what records say of it at this input. is_reference: others
@@ -61,14 +61,16 @@ class Circumstances:
     dtype: Dtype = "float32"
 
 
-def network_row(name: str, config: ModelConfig, about: Circumstances, *, is_reference: bool = False) -> NetworkRow:
+def compared_network(
+    name: str, config: ModelConfig, about: Circumstances, *, is_reference: bool = False
+) -> ComparedNetwork:
     """A network under a name. Raises `ConfigError` where the input is too small for it."""
     cost = profile(
         config, image_size=about.image_size, task=about.task, batch_size=about.batch_size, dtype=about.dtype
     )  # fmt: skip
     peaks = {metric: memory.peak_bytes for metric, memory in cost.peaks.items()}
     known = PRESETS.get(config.name)
-    return NetworkRow(
+    return ComparedNetwork(
         name=name,
         config=config,
         values={"params": cost.params, "macs": cost.macs, **peaks},
@@ -106,6 +108,6 @@ def distinctly_named(configs: Iterable[ModelConfig], taken: Sequence[str] = ()) 
     return names[len(taken) :]
 
 
-def with_measured(row: NetworkRow, found: Sequence[Recorded]) -> NetworkRow:
+def with_measured(row: ComparedNetwork, found: Sequence[Recorded]) -> ComparedNetwork:
     """The same network with what was measured of it."""
     return replace(row, measured=tuple(found))

@@ -4,13 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from pvtsearch.files import write_all, write_whole
+from pvtsearch.report.drawing import Drawing, document
 from pvtsearch.report.templates import asset, environment
 
 STYLES = ("palette.css", "page.css", "drawing.css")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, and what is small enough to be kept beside code: the same in Markdown, and its figures as SVG."""
+
+    html: str
+    markdown: str
+    figures: Mapping[str, Drawing] = field(default_factory=dict)
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write a page to path and its parts into the folder of that name without ending.
+
+    Each is written whole or not at all; SVG files there that are no part of it are removed.
+    """
+    folder = path.with_suffix("")
+    drawn = {folder / f"{name}.svg": document(each) for name, each in page.figures.items()}
+    write_all(drawn | {folder / "README.md": page.markdown})
+    for stale in set(folder.glob("*.svg")) - drawn.keys():
+        stale.unlink()
+    write_whole(path, page.html)
 
 
 def rendered(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **of: Any) -> str:

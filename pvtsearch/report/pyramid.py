@@ -1,5 +1,7 @@
-"""Networks as drawn pyramids, all of a page on one scale: length is depth, height resolution, and width, to the back,
-channels. Stages stand in columns, so that each is seen beside its like.
+"""Networks as drawn pyramids, all of a page on one scale.
+
+Length is depth, height is resolution, and width, to the back, channels. Stages stand in columns, so that each is seen
+beside its like.
 """
 
 from __future__ import annotations
@@ -119,7 +121,8 @@ def pyramids(named: Mapping[str, Sequence[StageShape]]) -> Drawing:
     said = "; ".join(f"{name}: {in_words(stages)}" for name, stages in named.items())
     title = "Pyramids on one scale: length is depth, height resolution, width channels"
     return drawing(
-        "pyramids", title, said, MARGIN + across * (WIDTH + MARGIN), height, "pyramid.svg.j2", pyramids=placed, heading=HEADING
+        "pyramids", title, said, MARGIN + across * (WIDTH + MARGIN), height, "pyramid.svg.j2",
+        pyramids=placed, heading=HEADING,
     )  # fmt: skip
 
 

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from pvtsearch.analysis.baselines import BASE_WIDTHS, resnet_grids
-from pvtsearch.config import ImageSize, ModelConfig, PooledReduction, PVTConfig, ResNetConfig, SpatialReduction
-from pvtsearch.config import StageConfig
+from pvtsearch.config import (
+    ImageSize,
+    ModelConfig,
+    PooledReduction,
+    PVTConfig,
+    ResNetConfig,
+    SpatialReduction,
+    StageConfig,
+)
 from pvtsearch.geometry import Grid
+from pvtsearch.report.quantities import plural
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class StageShape:
     @property
     def in_words(self) -> str:
         """Such as: 64 channels, 3 blocks, 56 x 56."""
-        return f"{self.channels} channels, {self.depth} block{'s' * (self.depth != 1)}, {self.grid.height} × {self.grid.width}"
+        blocks = plural(self.depth, "block")
+        return f"{self.channels} channels, {blocks}, {self.grid.height} × {self.grid.width}"
 
 
 def stage_shapes(config: ModelConfig, image_size: ImageSize) -> tuple[StageShape, ...]:
