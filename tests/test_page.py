@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from results import compared_result, renamed, search_result
+from visits import Visit
 
 from pvtsearch.errors import InputError
 from pvtsearch.records import Objective, SearchResult
@@ -22,17 +23,7 @@ from pvtsearch.report.search_page import MAX_TABLE_ROWS, report_html, write_repo
 from pvtsearch.report.wording import quality_in_words
 from pvtsearch.serialize import dump_config
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}} 🙂 " + "x" * 200
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def written(result: SearchResult, path: Path) -> Path:
@@ -128,51 +119,6 @@ def test_no_text_ends_a_script() -> None:
 
 
 # ---- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """An open report, and all that it asked for or complained about."""
-
-    def __init__(self, browser: Any, path: Path, *, width: int = 1280, script: str = "", scheme: str = "light") -> None:
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page.on("request", lambda r: self.requests.append(r.url))
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        self.page.on("dialog", self._refuse)
-        if script:
-            self.page.add_init_script(script)
-        self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
-
-    def _refuse(self, dialog: Any) -> None:
-        self.complaints.append(dialog.message)
-        dialog.dismiss()
-
-    def drawn(self) -> dict[str, int]:
-        """Points in every figure."""
-        found: dict[str, int] = self.page.evaluate(
-            "Object.fromEntries([...document.querySelectorAll('.js-plotly-plot')]"
-            ".map(d => [d.id, d.data.reduce((n, t) => n + (t.x || []).length, 0)]))"
-        )
-        return found
-
-    def overflow(self) -> int:
-        """By how much the page is wider than the window."""
-        found: int = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        return found
 
 
 @pytest.fixture(scope="module")

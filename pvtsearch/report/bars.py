@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pvtsearch.report.drawing import Drawing, drawing, shortened
-from pvtsearch.report.ticks import Axis, from_zero, short
+from pvtsearch.report.ticks import Axis, around, from_zero, short
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 540, 132, 74, 70, 46
 ROW, THICK = 30, 15
@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """A network with its parts and, at the end of the line, what they come to; `low` and `high` bound a dot."""
+    """A network with its parts and, at the end of the line, what they come to; an interval is drawn over them."""
 
     name: str
     parts: tuple[Part, ...]
@@ -52,10 +52,10 @@ def stacked(figure: Rows) -> Drawing:
 
 
 def dotted(figure: Rows) -> Drawing:
-    """A dot for every part, from 0 on: of peaks, which do not add up, and of medians with their intervals."""
+    """A dot for every part: of peaks, which do not add up, and of medians with their intervals."""
     values = [part.value for row in figure.rows for part in row.parts]
     values += [end for row in figure.rows for end in row.interval or ()]
-    return _drawn(figure, from_zero(figure.unit, values, count=4), "dots")
+    return _drawn(figure, around(figure.unit, values, count=4), "dots")
 
 
 def _drawn(figure: Rows, axis: Axis, kind: str) -> Drawing:
@@ -85,9 +85,9 @@ def _placed(row: Row, number: int, axis: Axis, kind: str) -> dict[str, object]:
     """A line in pixels: where each part begins and how long it is, or where its dot stands."""
     y, start, parts = TOP + ROW * number + ROW / 2, 0.0, []
     for part in row.parts:
-        begin = start if kind == "bars" else 0.0
-        x = _x(axis, begin)
-        parts.append((part, x, round(_x(axis, begin + part.value) - x, 1)))
+        begin = start if kind == "bars" else part.value
+        end = start + part.value if kind == "bars" else part.value
+        parts.append((part, _x(axis, begin), round(_x(axis, end) - _x(axis, begin), 1)))
         start += part.value
     interval = None if row.interval is None else tuple(_x(axis, end) for end in row.interval)
     return {"name": row.name, "shown": shortened(row.name, NAME_LENGTH), "y": y, "parts": parts, "total": row.total,

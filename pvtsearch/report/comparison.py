@@ -78,13 +78,15 @@ def compared(
 ) -> Comparison:
     """Networks beside one another, and beside those of `against`, for one input.
 
-    records, calibrations: what `measure` and `calibrate` left; what is of another input is not used.
+    A network that is among `against` too is shown once, as what others are held against. records, calibrations: what
+    `measure` and `calibrate` left; what is of another input is not used.
     Raises `ConfigError` where the input is too small for a network.
     """
-    names = distinctly_named((*configs, *against))
+    own = [config for config in configs if config not in against]
+    listed = (*own, *against)
     rows = [
-        compared_network(name, config, about, is_reference=place >= len(configs))
-        for place, (name, config) in enumerate(zip(names, (*configs, *against), strict=True))
+        compared_network(name, config, about, is_reference=place >= len(own))
+        for place, (name, config) in enumerate(zip(distinctly_named(listed), listed, strict=True))
     ]
     measured = [recorded(row.config, about.image_size, about.task, records or {}) for row in rows]
     networks = tuple(with_measured(row, found) for row, found in zip(rows, measured, strict=True))

@@ -132,7 +132,7 @@ def predicted_latency(comparison: Comparison) -> Iterator[Drawing]:
     for number, view in enumerate(comparison.devices, start=1):
         rows = [_predicted(name, view) for name in view.predicted_ns]
         if rows and any(view.stages.values()):
-            said = f"By a calibration; {view.setting}. The head is what stages leave."
+            said = f"By a calibration; {view.setting}. Black: what was measured."
             yield stacked(
                 Rows(
                     f"predicted-latency-{number}",
@@ -153,8 +153,8 @@ def _predicted(name: str, view: DeviceView) -> Row:
     ]
     rest = max(0.0, whole - sum(part.value for part in parts))
     taken = view.measured_ns.get(name)
-    measured = "" if taken is None else f" ({taken / NS_PER_MS:.1f} measured)"
-    return Row(name, (*parts, Part(0, rest, f"{name}, all else: {rest:.2f} ms")), f"{whole:.1f}{measured}")
+    measured = None if taken is None else (taken / NS_PER_MS, taken / NS_PER_MS)
+    return Row(name, (*parts, Part(0, rest, f"{name}, all else: {rest:.2f} ms")), f"{whole:.1f} ms", measured)
 
 
 def rooflines(comparison: Comparison) -> Iterator[Drawing]:

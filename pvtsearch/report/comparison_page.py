@@ -9,7 +9,7 @@ from pvtsearch.report.comparison import Comparison
 from pvtsearch.report.comparison_figures import figures, side_crossings
 from pvtsearch.report.comparison_wording import claims, facts, headline
 from pvtsearch.report.drawing import Drawing
-from pvtsearch.report.markdown import document, markdown
+from pvtsearch.report.markdown import document, escaped, markdown
 from pvtsearch.report.page import Page, rendered, write_page
 from pvtsearch.report.pyramid import pyramid, scale_of
 from pvtsearch.report.quantities import label
@@ -54,7 +54,7 @@ def comparison_markdown(comparison: Comparison, drawn: dict[str, Drawing]) -> st
     header += [f"stage {number}" for number in range(1, comparison.stage_count + 1)]
     body = [
         [
-            each.name,
+            escaped(each.name),
             *(f"{each.values[metric]:,}" for metric in comparison.metrics),
             "" if each.top1_percent is None else f"{each.top1_percent}",
             *(f"{stage.channels} × {stage.depth}" for stage in each.shape),

@@ -75,7 +75,7 @@ def beside(comparison: Comparison, reference: ComparedNetwork) -> str:
     """How many are within a reference's parameters and MACs, and the one of them that is to be preferred."""
     own = comparison.own
     within = [each for each in own if all(each.values[metric] <= reference.values[metric] for metric in BUDGET)]
-    subject = f"{_input(comparison)[0].upper()}{_input(comparison)[1:]}"
+    subject = f"{_input(comparison)[0].upper()}{_input(comparison)[1:]},"
     if not within:
         nearest = min(own, key=lambda each: max(_ratios(each, reference).values()))
         return (
@@ -96,7 +96,7 @@ def preferred(networks: Sequence[ComparedNetwork]) -> tuple[ComparedNetwork, str
     known = [each for each in networks if each.top1_percent is not None]
     if known:
         best = max(known, key=lambda each: (each.top1_percent or 0.0, -each.values["macs"]))
-        return best, f"the best of them by published top-1 ({best.top1_percent} %)"
+        return best, f"the best of them by published top-1 ({best.top1_percent}\u00a0%)"
     return min(networks, key=lambda each: each.values["macs"]), "the one of them with the fewest MACs"
 
 
@@ -123,7 +123,7 @@ def accuracies(networks: Sequence[ComparedNetwork]) -> str:
     known = sorted((each for each in networks if each.top1_percent is not None), key=lambda e: -(e.top1_percent or 0))
     if not known:
         return ""
-    shown = ", ".join(f"{each.name} {each.top1_percent} %" for each in known[:NAMED])
+    shown = ", ".join(f"{each.name} {each.top1_percent}\u00a0%" for each in known[:NAMED])
     more = f" and {len(known) - NAMED:,} more" if len(known) > NAMED else ""
     return f"Published top-1 on ImageNet-1K at 224 × 224: {shown}{more}."
 

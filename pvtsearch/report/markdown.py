@@ -8,7 +8,8 @@ from typing import Protocol
 
 from pvtsearch.report.drawing import Drawing
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|])")
+_BAR = re.compile(r"(?<!\\)\|")
 
 
 class Fact(Protocol):
@@ -46,7 +47,7 @@ def escaped(text: str) -> str:
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table."""
     rule = ["---:" if holds_numbers(rows, position) else "---" for position in range(len(header))]
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    cells = [[_BAR.sub(r"\\|", cell) for cell in row] for row in rows]
     return [f"| {' | '.join(row)} |" for row in (header, rule, *cells)]
 
 

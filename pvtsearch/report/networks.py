@@ -9,6 +9,7 @@ from pvtsearch.analysis.profile import Profile, profile
 from pvtsearch.analysis.recorded import Recorded
 from pvtsearch.analysis.setting import Dtype
 from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
+from pvtsearch.errors import ConfigError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.report.building import python_of
 from pvtsearch.report.shapes import StageShape, stage_shapes
@@ -64,7 +65,14 @@ class Circumstances:
 def compared_network(
     name: str, config: ModelConfig, about: Circumstances, *, is_reference: bool = False
 ) -> ComparedNetwork:
-    """A network under a name. Raises `ConfigError` where the input is too small for it."""
+    """A network under a name. Raises `ConfigError`, which names it, where it is not for this input or task."""
+    try:
+        return _costed(name, config, about, is_reference=is_reference)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def _costed(name: str, config: ModelConfig, about: Circumstances, *, is_reference: bool) -> ComparedNetwork:
     cost = profile(
         config, image_size=about.image_size, task=about.task, batch_size=about.batch_size, dtype=about.dtype
     )  # fmt: skip

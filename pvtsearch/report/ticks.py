@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STEPS = (1, 2, 2.5, 5, 10)
-LOG_DIGITS = ((1,), (1, 3), (1, 2, 5))  # coarse to fine
+LOG_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))  # coarse to fine
 LEAST_LOG_TICKS = 3
 
 
