@@ -1,11 +1,6 @@
 "use strict";
 const report = JSON.parse(document.getElementById("data").textContent);
 
-/** The texts that the writer packed: distinct lines once, texts as their numbers. */
-function unpacked(packed) {
-  return packed.texts.map((numbers) => numbers.map((number) => packed.lines[number]).join(packed.separator));
-}
-
 // ---- tables: sorting, filtering, copying
 
 function textOf(cell) { return cell.dataset.t ?? cell.innerText.replace(/\s+/g, " ").trim(); }

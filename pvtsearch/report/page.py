@@ -53,13 +53,6 @@ def rendered(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], 
     )
 
 
-def packed(texts: Sequence[str], separator: str) -> dict[str, Any]:
-    """Texts that share most of their lines, every distinct line once; `unpacked` of the page's script undoes it."""
-    numbers: dict[str, int] = {}
-    coded = [[numbers.setdefault(line, len(numbers)) for line in text.split(separator)] for text in texts]
-    return {"separator": separator, "lines": list(numbers), "texts": coded}
-
-
 def script_json(value: Mapping[str, Any]) -> Markup:
     """Value as JSON that no text in it can end: inside a script element `<`, `>` and `&` are escaped."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)

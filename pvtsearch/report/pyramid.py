@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pvtsearch.report.drawing import Drawing, drawing, shortened
 from pvtsearch.report.shapes import StageShape, largest
+from pvtsearch.report.templates import environment
 
 WIDTH, FLOOR, LABELS = 340, 118, 38
 TALLEST, FARTHEST = 84.0, 52.0  # pixels of the largest map's side, and of the most channels
@@ -129,3 +130,9 @@ def pyramids(named: Mapping[str, Sequence[StageShape]]) -> Drawing:
 def in_words(stages: Sequence[StageShape]) -> str:
     """Stage by stage."""
     return "; ".join(f"stage {number}: {stage.in_words}" for number, stage in enumerate(stages, start=1))
+
+
+def fragment(box: Box) -> str:
+    """One stage as SVG, for a page whose script puts networks together."""
+    made: str = environment().get_template("pyramid.svg.j2").make_module({"pyramids": ()}).box(box)  # type: ignore[attr-defined]
+    return str(made).strip()

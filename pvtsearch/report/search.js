@@ -1,5 +1,37 @@
 "use strict";
-const TRIALS = 0, FRONT = 1, LANDMARKS = 2;
+const TRIALS = 0, FRONT = 1, LANDMARKS = 2, PINNED = 6;
+
+
+// ---- networks, put together from the texts of their parts
+
+const quantities = report.figures.front.layout.meta.quantities;
+const TRIAL = quantities.length, NUMBER = TRIAL + 1;
+
+function partsOf(number) {
+  const [name, head, ...stages] = report.networks[number];
+  const written = report.names_written[name];
+  const [plain, yaml, python] = Array.isArray(written) ? written : [written, written, "'" + written + "'"];
+  return { plain, yaml, python, head: report.heads[head], stages: stages.map((stage) => report.stages[stage]) };
+}
+
+/** Its settings as a table of monospaced text, as a figure shows them. */
+function settings(number) { return [report.header, ...partsOf(number).stages.map((stage) => stage.shown)].join("<br>"); }
+
+source = (number) => {
+  const { plain, yaml, python, head, stages } = partsOf(number);
+  return {
+    name: report.names[number] ?? plain,
+    yaml: head.yaml.join(yaml) + "\n" + stages.map((stage) => stage.yaml + "\n").join(""),
+    python: [head.python.join(python), ...stages.map((stage) => stage.python), report.closing].join("\n"),
+  };
+};
+
+function pyramidOf(number) {
+  const { stages } = partsOf(number);
+  const words = stages.map((stage) => stage.drawing.match(/<title>(.*?)<\/title>/)[1]).join("; ");
+  const [width, height] = report.drawing;
+  return `<svg class="drawing" viewBox="0 0 ${width} ${height}" role="img" aria-label="${words}">${stages.map((stage) => stage.drawing).join("")}</svg>`;
+}
 
 // ---- figures
 
@@ -22,7 +54,7 @@ function theme() {
 
 function draw(name, figure) {
   for (const trace of figure.data) {
-    if (trace.text && trace.text.texts) trace.text = unpacked(trace.text);
+    if (trace.customdata) trace.text = trace.customdata.map((values) => settings(values[NUMBER]));
     if (trace.type === "scattergl" && !hasWebGL()) trace.type = "scatter";
   }
   element(name).style.height = figure.layout.height + "px";
@@ -62,7 +94,10 @@ function repaint() {
 
 function column(trace, index) { return trace.customdata.map((values) => values[index]); }
 
+let shownAxes = report.figures.front.layout.meta.first.split("|");
+
 async function showAxes(x, y) {
+  shownAxes = [x, y];
   const front = element("front");
   const view = report.figures.front.layout.meta.views[x + "|" + y];
   const large = [TRIALS, FRONT].map((index) => front.data[index]);
@@ -82,6 +117,7 @@ async function showAxes(x, y) {
     for (const [key, value] of Object.entries(axis)) layout[key === "title" ? name + ".title.text" : name + "." + key] = key === "title" ? value.text : value;
   }
   await Plotly.relayout(front, layout);
+  await ring();
   placeLabels();
 }
 
@@ -152,22 +188,92 @@ function placeLabels() {
   }
 }
 
+// ---- pins: networks that a reader puts beside one another
+
+const pins = new Set();
+
+/** The values of every network by its number, as the figure has them. */
+function values() {
+  return values.known ??= new Map([TRIALS, FRONT].flatMap((index) => (report.figures.front.data[index].customdata ?? []).map((row) => [row[NUMBER], row])));
+}
+
+function label(number) { return report.names[number] ?? "trial " + values().get(number)[TRIAL]; }
+
+function pin(number) {
+  pins.has(number) ? pins.delete(number) : pins.add(number);
+  showPins();
+  ring();
+  say((pins.has(number) ? "Pinned " : "Unpinned ") + label(number));
+}
+
+function card(number) {
+  const row = values().get(number);
+  const listed = made("dl", {}, ...quantities.flatMap(([, title], place) => [made("dt", {}, title), made("dd", {}, row[place].toLocaleString("en"))]));
+  const button = (text, properties, data) => { const made_ = made("button", { type: "button", ...properties }, text); Object.assign(made_.dataset, data); return made_; };
+  const head = made("h3", {}, label(number));
+  const buttons = made("p", { className: "actions" }, button("YAML", {}, { copy: "yaml", network: number }), button("Python", {}, { copy: "python", network: number }), button("Unpin", {}, { pin: number }));
+  const stages = made("pre", {}, settings(number).replaceAll("<br>", "\n"));
+  const element = made("figure", {}, head);
+  element.insertAdjacentHTML("beforeend", pyramidOf(number));  // the writer escaped its texts
+  element.append(listed, stages, buttons);
+  return element;
+}
+
+function showPins() {
+  document.getElementById("pinned").replaceChildren(...[...pins].map(card));
+  document.getElementById("pins").hidden = pins.size === 0;
+  for (const line of document.querySelectorAll(".lines [data-pin]")) line.classList.toggle("pinned", pins.has(Number(line.dataset.pin)));
+  for (const button of document.querySelectorAll("td [data-pin]")) button.setAttribute("aria-pressed", String(pins.has(Number(button.dataset.pin))));
+}
+
+/** Rings around the pinned networks, on the axes that are shown. */
+function ring() {
+  const view = report.figures.front.layout.meta.views[shownAxes.join("|")];
+  const rows = [...pins].map((number) => values().get(number));
+  return Plotly.restyle(element("front"), { x: [rows.map((row) => row[view.x])], y: [rows.map((row) => row[view.y])] }, [PINNED]);
+}
+
+document.addEventListener("click", (event) => {
+  const found = event.target.closest("[data-pin]");
+  if (found) pin(Number(found.dataset.pin));
+});
+
+// ---- knobs: lines that leave a chosen value step back
+
+const wantedValues = new Map();
+
+function bindKnobs() {
+  const ticks = [...document.querySelectorAll("#knobs [data-axis]")];
+  const lines = [...document.querySelectorAll("#knobs [data-ranks]")].map((line) => [line, line.dataset.ranks.split(",").map(Number)]);
+  const choose = (tick) => {
+    const { axis, rank } = tick.dataset;
+    wantedValues.get(axis) === rank ? wantedValues.delete(axis) : wantedValues.set(axis, rank);
+    for (const other of ticks) other.setAttribute("aria-pressed", String(wantedValues.get(other.dataset.axis) === other.dataset.rank));
+    let left = 0;
+    for (const [line, ranks] of lines) left += !line.classList.toggle("away", [...wantedValues].some(([at, value]) => ranks[at] !== Number(value)));
+    say(`${left} of ${lines.length} networks`);
+  };
+  for (const tick of ticks) {
+    tick.addEventListener("click", () => choose(tick));
+    tick.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(tick); } });
+  }
+}
+
 // ---- start
 
 async function begin() {
-  const yaml = unpacked(report.yaml), python = unpacked(report.python);
-  source = (index) => ({ name: report.names[index], yaml: yaml[index], python: python[index] });
   bindAxes();
+  bindKnobs();
   const first = report.figures.front.layout.meta.first.split("|");
   for (const [name, figure] of Object.entries(report.figures)) await draw(name, structuredClone(figure));
   repaint();
   await showAxes(...first);
   element("front").on("plotly_click", ({ points: [point] }) => {
-    const row = point.curveNumber === FRONT && document.getElementById(point.customdata.at(-1));
-    if (!row) return;
+    if (point.curveNumber !== FRONT && point.curveNumber !== TRIALS) return;
+    const number = point.customdata[NUMBER];
+    pin(number);
     document.querySelectorAll("tr.picked").forEach((other) => other.classList.remove("picked"));
-    row.classList.add("picked");
-    row.scrollIntoView({ block: "center", behavior: "smooth" });
+    document.getElementById(report.names[number])?.classList.add("picked");
   });
   let settled;
   const settle = () => { clearTimeout(settled); settled = setTimeout(placeLabels, 120); };
