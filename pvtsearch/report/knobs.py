@@ -15,7 +15,7 @@ from pvtsearch.report.drawing import Drawing, drawing
 from pvtsearch.report.quantities import Quantity, readable
 from pvtsearch.report.rows import NetworkRow, ReportRows, StageRow
 
-LEFT, TOP, BOTTOM, AXIS_HEIGHT, STEP, LEAST_WIDTH = 30, 66, 30, 300, 70, 660
+LEFT, TOP, BOTTOM, AXIS_HEIGHT, STEP, LEAST_WIDTH = 30, 80, 20, 300, 70, 660
 BINS = 24  # of a quantity, where lines are counted
 MAX_LINES = 200
 MAX_TICKS = 9
@@ -54,9 +54,9 @@ def knobs_figure(rows: ReportRows) -> Drawing | None:
     networks = (*rows.front, *rows.trials)
     knobs = knob_axes(networks)
     shown = [quantity for quantity in rows.quantities if quantity.name in rows.objectives]
-    axes = [*knobs, *(_quantity_axis(quantity, networks) for quantity in shown)]
     if not knobs:
         return None
+    axes = [*knobs, *(_quantity_axis(quantity, networks) for quantity in shown)]
     names = [quantity.name for quantity in shown]
     lines = [Line(place, rows.front[place].name, values_of(rows.front[place], knobs, names)) for place in _some(rows)]
     others = [values_of(network, knobs, names) for network in rows.trials]
