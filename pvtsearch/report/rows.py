@@ -30,6 +30,7 @@ from pvtsearch.report.wording import (
     headline,
     quality_in_words,
     reference_in_words,
+    unfinished_in_words,
 )
 from pvtsearch.trainings import ACCURACY
 
@@ -125,6 +126,7 @@ def report_rows(result: SearchResult) -> ReportRows:
 def claims(result: SearchResult) -> tuple[str, ...]:
     """What is proven, how near trials came to it, and what predicted latencies are worth; each in sentences."""
     said = (
+        unfinished_in_words(result),
         certificate_in_words(result),
         quality_in_words(result),
         prediction_in_words(result),
@@ -186,8 +188,14 @@ def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
 def exact_rows(result: SearchResult) -> tuple[Mapping[str, float], ...]:
     """The points of the exact front beside a search by trials, by rising first objective; none where unknown."""
     names = [objective.name for objective in result.objectives]
-    points = [] if result.quality is None else [{n: record.value(n) for n in names} for record in result.quality.exact]
+    records = () if result.quality is None else result.quality.exact
+    points = [{name: _plain(record.value(name)) for name in names} for record in records]
     return tuple(sorted(points, key=lambda values: values[names[0]]))
+
+
+def _plain(value: float) -> float:
+    """A whole number as an integer, whatever it went through."""
+    return int(value) if float(value).is_integer() else value
 
 
 def progress_rows(result: SearchResult) -> tuple[ProgressRow, ...]:
