@@ -17,6 +17,7 @@ from pvtsearch.cli import (
     measure,
     paper,
     profile,
+    report,
     search,
     signals,
     space,
@@ -50,6 +51,7 @@ app.command("list")(listing.list_known)
 app.command("signals")(signals.signals)
 app.command("train")(train.train)
 app.command("data")(data.data)
+app.command("report")(report.report)
 app.command("validate")(validate.validate)
 
 
