@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,12 @@ def rendered(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], 
             **of,
         )
     )
+
+
+@cache
+def compressed(script: str) -> str:
+    """A script as base64 of gzip, the same for the same text: a library is some three times smaller so."""
+    return base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode()
 
 
 def script_json(value: Mapping[str, Any]) -> Markup:

@@ -138,7 +138,7 @@ def claims(result: SearchResult) -> tuple[str, ...]:
 
 def signals(result: SearchResult) -> tuple[str, ...]:
     """The objectives that are signals. Only their scores are shown, and never without their card."""
-    costs = {name for record in (*result.records, *result.front) for name in record.cost} | set(result.budget.limits)
+    costs = set(result.budget.limits).union(*(record.cost for record in (*result.records, *result.front)))
     names = tuple(
         objective.name for objective in result.objectives if objective.name not in {*METRICS, ACCURACY, *costs}
     )

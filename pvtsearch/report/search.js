@@ -261,7 +261,15 @@ function bindKnobs() {
 
 // ---- start
 
+/** Runs the library that the page carries compressed. */
+async function unpackLibrary() {
+  const bytes = Uint8Array.from(atob(document.getElementById("library").textContent), (sign) => sign.charCodeAt(0));
+  const text = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  document.head.append(made("script", { textContent: text }));
+}
+
 async function begin() {
+  await unpackLibrary();
   bindAxes();
   bindKnobs();
   const first = report.figures.front.layout.meta.first.split("|");

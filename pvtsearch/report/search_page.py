@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pvtsearch.records import SearchResult
@@ -19,7 +18,7 @@ from pvtsearch.report.drawing import Drawing
 from pvtsearch.report.drawn import drawn
 from pvtsearch.report.figures import FIGURES
 from pvtsearch.report.markdown import document, markdown
-from pvtsearch.report.page import Page, evenly, rendered, write_page
+from pvtsearch.report.page import Page, compressed, evenly, rendered, write_page
 from pvtsearch.report.pyramid import pyramid, scale_of
 from pvtsearch.report.quantities import exact
 from pvtsearch.report.rows import ReportRows, report_rows
@@ -85,7 +84,7 @@ def search_html(result: SearchResult, rows: ReportRows, still: Mapping[str, Draw
         references=[each.name for each in rows.chosen.references],
         stage_count=stage_count(rows),
         campaign=None if result.campaign is None else campaign_rows(result.campaign),
-        plotly=Markup(get_plotlyjs()),  # noqa: S704  (the library's own text)
+        library=compressed(get_plotlyjs()),
     )
 
 
@@ -123,6 +122,9 @@ def stage_count(rows: ReportRows) -> int:
 
 
 def figure_json(figure: go.Figure) -> dict[str, Any]:
-    """A figure for Plotly's script."""
+    """A figure for Plotly's script; what is a column of `customdata` the script finds there."""
     made: dict[str, Any] = json.loads(figure.to_json(engine="json"))
+    for trace in made["data"]:
+        if "customdata" in trace:
+            trace |= {"x": [], "y": []}
     return made
