@@ -157,6 +157,18 @@ def test_the_command_writes_page_and_parts(tmp_path: Path, capsys: pytest.Captur
     assert out.read_bytes() == first
 
 
+def test_the_committed_comparison_is_what_the_command_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every byte of `reports/comparison`, by the command that stands in it."""
+    committed = {path.name: path.read_text() for path in (DEVICES.parent / "comparison").iterdir()}
+    command = re.search(r"Command: pvtsearch (.*)", committed["README.md"])
+    assert command is not None
+    arguments = [*command[1].split(), "--records", str(DEVICES)]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["pvtsearch", *command[1].split()])
+    assert run(arguments) == 0
+    assert {path.name: path.read_text() for path in (tmp_path / "runs" / "comparison").iterdir()} == committed
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
