@@ -19,12 +19,11 @@ from pvtsearch.records import Certificate, Objective, Quality, SearchResult
 from pvtsearch.report.quantities import Quantity, exact_with_unit, magnitude, percent, readable
 from pvtsearch.report.rows import (
     NetworkRow,
-    PartRow,
     ProgressRow,
     StageRow,
-    breakdown_rows,
     cards,
     chosen,
+    chosen_networks,
     exact_rows,
     front_rows,
     landmark_rows,
@@ -93,7 +92,7 @@ def test_landmarks_follow_the_input_size() -> None:
     assert rows["resnet50"].values["macs"] == network_cost(PRESETS["resnet50"].config, (64, 64)).total.macs
     tiny = dataclasses.replace(search_result(0), image_size=(16, 16))
     assert "pvt_small" not in {row.name for row in landmark_rows(tiny)}
-    assert {row.network for row in breakdown_rows(tiny)} == {"resnet50"}
+    assert [each.name for each in chosen_networks(tiny).networks] == ["resnet50"]
 
 
 def test_a_budget_on_an_unknown_metric_leaves_a_landmark_undecided() -> None:
@@ -102,15 +101,18 @@ def test_a_budget_on_an_unknown_metric_leaves_a_landmark_undecided() -> None:
     assert {row.within_budget for row in landmark_rows(result)} == {None}
 
 
-def test_parts_of_a_network_sum_to_its_cost() -> None:
-    """For every network of the breakdown, stages and head sum to the total of the closed form."""
-    rows = breakdown_rows(search_result(200))
-    for name in ("pvt_small", "resnet50"):
-        total = network_cost(PRESETS[name].config, (224, 224)).total
-        parts = [row for row in rows if row.network == name]
-        assert (sum(p.params for p in parts), sum(p.macs for p in parts)) == (total.params, total.macs)
-        assert [p.part for p in parts] == ["stage 1", "stage 2", "stage 3", "stage 4", "head"]
-    assert PartRow("resnet50", "head", 2_049_000, 2_048_000) in rows
+def test_chosen_networks_stand_beside_published_ones() -> None:
+    """A few of the front under their names of the front, then the references, for the search's input and memory."""
+    result = dataclasses.replace(search_result(200), memory={"batch_size": 2, "dtype": "float16", "attention": "fused"})
+    found = chosen_networks(result)
+    names = [row.name for row in front_rows(result)]
+    assert [each.name for each in found.networks] == [
+        *(names[place] for place in chosen(result)),
+        "pvt_small",
+        "resnet50",
+    ]
+    assert [each.name for each in found.references] == ["pvt_small", "resnet50"]
+    assert (found.about.batch_size, found.about.dtype, found.about.image_size) == (2, "float16", (224, 224))
 
 
 def test_chosen_networks_span_the_front() -> None:

@@ -17,7 +17,7 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.presets import PRESETS
 from pvtsearch.records import Objective
-from pvtsearch.report.page import report_html
+from pvtsearch.report.search_page import report_html
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.draws import uniform_draws
 from pvtsearch.search.problem import Problem

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from pvtsearch.cli import (
     calibrate,
+    compare,
     data,
     export,
     formula,
@@ -19,6 +20,7 @@ from pvtsearch.cli import (
     measure,
     paper,
     profile,
+    report,
     search,
     signals,
     space,
@@ -44,6 +46,7 @@ app = typer.Typer(
 app.command("profile")(profile.profile)
 app.command("formula")(formula.formula)
 app.command("search")(search.search)
+app.command("compare")(compare.compare)
 app.command("space")(space.space)
 app.command("sweep")(sweep.sweep)
 app.command("calibrate")(calibrate.calibrate)
@@ -56,6 +59,7 @@ app.command("signals")(signals.signals)
 app.command("train")(train.train)
 app.command("supernet")(supernet.supernet)
 app.command("data")(data.data)
+app.command("report")(report.report)
 app.command("validate")(validate.validate)
 
 

@@ -195,6 +195,8 @@ def search(
             shared = None if storage is None else open_storage(storage)
             with claimed(folder):
                 storage_here = shared or sqlite_storage(folder / "study.db")
+                if shared is None:
+                    leave_begun(plan, study or DEFAULT_STUDY, folder)
                 result = tried(plan, open_study(storage_here, study or DEFAULT_STUDY, plan))
                 result = with_finalists(result, calibration, count)
                 write_outputs(result, folder)
@@ -235,6 +237,14 @@ def proven(question: Question, epsilon: str | None) -> SearchResult:
     except TooManyRows:
         return result
     return counted(result, feasible)
+
+
+def leave_begun(plan: StudyPlan, study: str, folder: Path) -> None:
+    """Write what `pvtsearch report` needs to follow a search whose trials are in the folder."""
+    from pvtsearch.report.stored import Stored, write_stored
+    from pvtsearch.search.unfinished import begun
+
+    write_stored(Stored(begun(plan, {"command": command_line()}), study), folder)
 
 
 def tried(plan: StudyPlan, study: StoredStudy) -> SearchResult:

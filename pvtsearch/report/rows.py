@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import Any
 
 from pvtsearch.accuracy.cards import Card
 from pvtsearch.accuracy.frame import frame_of
@@ -12,14 +12,17 @@ from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.metrics import METRICS, Costing, PeakMetric, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
-from pvtsearch.config import ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig
+from pvtsearch.config import ModelConfig, PVTConfig, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError, InputError, ScoreError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.campaign_wording import campaign_in_words
+from pvtsearch.report.comparison import Comparison, compared
 from pvtsearch.report.latency_wording import finalists_in_words, prediction_in_words
+from pvtsearch.report.networks import Circumstances
 from pvtsearch.report.quantities import Quantity
+from pvtsearch.report.shapes import reduction_in_words
 from pvtsearch.report.wording import (
     FactRow,
     certificate_in_words,
@@ -27,6 +30,7 @@ from pvtsearch.report.wording import (
     headline,
     quality_in_words,
     reference_in_words,
+    unfinished_in_words,
 )
 from pvtsearch.trainings import ACCURACY
 
@@ -73,16 +77,6 @@ class LandmarkRow:
 
 
 @dataclass(frozen=True)
-class PartRow:
-    """What one part of a network costs: a stage (with its patch embedding) or the head."""
-
-    network: str
-    part: str
-    params: int
-    macs: int
-
-
-@dataclass(frozen=True)
 class ProgressRow:
     """What share of the exact front's hypervolume the first `evaluated` networks reach."""
 
@@ -104,7 +98,7 @@ class ReportRows:
     exact: tuple[Mapping[str, float], ...]
     progress: tuple[ProgressRow, ...]
     landmarks: tuple[LandmarkRow, ...]
-    breakdown: tuple[PartRow, ...]
+    chosen: Comparison
     cards: tuple[Card, ...]
     facts: tuple[FactRow, ...]
 
@@ -123,7 +117,7 @@ def report_rows(result: SearchResult) -> ReportRows:
         exact=exact_rows(result),
         progress=progress_rows(result),
         landmarks=landmark_rows(result),
-        breakdown=breakdown_rows(result),
+        chosen=chosen_networks(result),
         cards=cards(result),
         facts=fact_rows(result),
     )
@@ -132,6 +126,7 @@ def report_rows(result: SearchResult) -> ReportRows:
 def claims(result: SearchResult) -> tuple[str, ...]:
     """What is proven, how near trials came to it, and what predicted latencies are worth; each in sentences."""
     said = (
+        unfinished_in_words(result),
         certificate_in_words(result),
         quality_in_words(result),
         prediction_in_words(result),
@@ -143,7 +138,7 @@ def claims(result: SearchResult) -> tuple[str, ...]:
 
 def signals(result: SearchResult) -> tuple[str, ...]:
     """The objectives that are signals. Only their scores are shown, and never without their card."""
-    costs = {name for record in (*result.records, *result.front) for name in record.cost} | set(result.budget.limits)
+    costs = set(result.budget.limits).union(*(record.cost for record in (*result.records, *result.front)))
     names = tuple(
         objective.name for objective in result.objectives if objective.name not in {*METRICS, ACCURACY, *costs}
     )
@@ -193,8 +188,14 @@ def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
 def exact_rows(result: SearchResult) -> tuple[Mapping[str, float], ...]:
     """The points of the exact front beside a search by trials, by rising first objective; none where unknown."""
     names = [objective.name for objective in result.objectives]
-    points = [] if result.quality is None else [{n: record.value(n) for n in names} for record in result.quality.exact]
+    records = () if result.quality is None else result.quality.exact
+    points = [{name: _plain(record.value(name)) for name in names} for record in records]
     return tuple(sorted(points, key=lambda values: values[names[0]]))
+
+
+def _plain(value: float) -> float:
+    """A whole number as an integer, whatever it went through."""
+    return int(value) if float(value).is_integer() else value
 
 
 def progress_rows(result: SearchResult) -> tuple[ProgressRow, ...]:
@@ -222,14 +223,9 @@ def _network_row(name: str, record: TrialRecord, names: Sequence[str], budget: B
 
 def stage_row(stage: StageConfig) -> StageRow:
     """The settings of one stage."""
-    match stage.attention:
-        case SpatialReduction(sr_ratio):
-            reduction = f"sr {sr_ratio}"
-        case PooledReduction(pool_size):
-            reduction = f"pool {pool_size}"
-        case _:
-            assert_never(stage.attention)
-    return StageRow(stage.patch_size, stage.embed_dim, stage.depth, stage.num_heads, stage.mlp_ratio, reduction)
+    return StageRow(
+        stage.patch_size, stage.embed_dim, stage.depth, stage.num_heads, stage.mlp_ratio, reduction_in_words(stage)
+    )
 
 
 def landmark_rows(result: SearchResult) -> tuple[LandmarkRow, ...]:
@@ -288,17 +284,18 @@ def chosen(result: SearchResult) -> tuple[int, ...]:
     return tuple(order[index * (len(order) - 1) // max(1, count - 1)] for index in range(count))
 
 
-def breakdown_rows(result: SearchResult) -> tuple[PartRow, ...]:
-    """Parameters and MACs by stage of a few networks of the front, then of the references."""
+def chosen_networks(result: SearchResult) -> Comparison:
+    """A few networks of the front beside the references that this input is large enough for."""
     names = [row.name for row in front_rows(result)]
-    networks: list[tuple[str, ModelConfig]] = [(names[i], result.front[i].config) for i in chosen(result)]
-    networks += [(name, PRESETS[name].config) for name in REFERENCES]
-    rows: list[PartRow] = []
-    for name, config in networks:
-        try:
-            cost = network_cost(config, result.image_size, result.task)
-        except ConfigError:  # the input is too small for this reference
-            continue
-        parts = [(f"stage {number}", stage) for number, stage in enumerate(cost.stages, start=1)]
-        rows += [PartRow(name, part, int(c.params), int(c.macs)) for part, c in (*parts, ("head", cost.head))]
-    return tuple(rows)
+    circumstances = {name: value for name, value in (result.memory or {}).items() if name in ("batch_size", "dtype")}
+    about = Circumstances(result.image_size, result.task, **circumstances)
+    references = [PRESETS[name].config for name in REFERENCES if _fits(PRESETS[name].config, result)]
+    return compared([result.front[i].config.named(names[i]) for i in chosen(result)], about, against=references)
+
+
+def _fits(config: ModelConfig, result: SearchResult) -> bool:
+    try:
+        network_cost(config, result.image_size, result.task)
+    except ConfigError:
+        return False
+    return True
