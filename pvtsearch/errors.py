@@ -13,6 +13,7 @@ PvtsearchError
     ├── ScoreError                   a signal gave no finite number, or has none to give for a network
     ├── Diverged                     the loss of a training is no number any more
     ├── UnknownOperator              a counter met an operator it has no rule for
+    ├── StorageLost                  a study's storage went away while it was worked on, and stayed away
     ├── Untrusted                    a supernet's order was not borne out by networks trained on their own
     └── Unsteady                     durations were measured that no single number stands for
 """
@@ -70,6 +71,10 @@ class Diverged(Failure):
 
 class UnknownOperator(Failure):
     """A counter met an operator it has no rule for: a total would be wrong, so there is none."""
+
+
+class StorageLost(Failure):
+    """A study's storage went away while it was worked on, and stayed away."""
 
 
 class Untrusted(Failure):
