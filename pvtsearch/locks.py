@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -33,6 +33,28 @@ def claimed(path: Path) -> Iterator[None]:
     else:
         with _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             yield
+
+
+@contextmanager
+def joined(path: Path, when_alone: Callable[[], None]) -> Iterator[None]:
+    """Hold path together with others who join it. when_alone: called first where nobody does, while nobody can."""
+    if sys.platform == "win32":
+        yield
+        return
+    try:
+        handle = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle = _locked(path, fcntl.LOCK_SH)
+    else:
+        when_alone()
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)  # by the last one, while it is held
+        os.close(handle)
 
 
 @contextmanager

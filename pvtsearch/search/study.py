@@ -1,39 +1,60 @@
-"""Optuna studies over feasible configurations only: ask, decode, evaluate, tell; resumable at any moment."""
+"""Optuna studies over feasible configurations only, from any number of processes; resumable at any moment."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import copy
+import os
+import platform
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
-from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from pvtsearch.config import PVTConfig
-from pvtsearch.errors import StudyError
-from pvtsearch.reading import hide_password
+from pvtsearch import locks
+from pvtsearch.errors import Ended, EvaluationFailed, InputError
 from pvtsearch.records import TrialRecord
+from pvtsearch.search.claims import verdict
 from pvtsearch.search.decode import Decoded, Decoder
+from pvtsearch.search.definition import founded_or_joined
+from pvtsearch.search.ending import Ending
+from pvtsearch.search.mirror import Mirror
+from pvtsearch.search.pulse import Liveness, Pulse, Watch
 from pvtsearch.search.question import Question
-from pvtsearch.search.samplers import make_sampler
+from pvtsearch.search.standings import Standings
+from pvtsearch.search.storages import file_of, patiently
 from pvtsearch.search.structured import Structure
-from pvtsearch.serialize import config_from_dict, config_to_dict
-from pvtsearch.trainings import Epoch, OnEpoch, unheard
+from pvtsearch.search.trials import (
+    FAILED,
+    PULSE,
+    RELEASED,
+    SCORES,
+    TOKEN,
+    VOID,
+    Standing,
+    claim_attributes,
+    record_of,
+    standing,
+)
+from pvtsearch.trainings import Epoch, OnEpoch
 
-MAX_DRAWS = 3
-_RECORD = "record"
-_PRUNED = "pruned"
-_DEFINITION = "definition"
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+WORKER_NAME = f"{platform.node()}:{os.getpid()}"
+MOST_FAILURES = 5  # with no success: then it is not the configurations
+MOST_CHARACTERS = 500  # of a reason
+MOST_DEATHS = 5  # of workers over one configuration; then it is taken for what kills them
+FRESH_SECONDS = 1.0  # what was read of a study stands for its present for so long
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 2.0
 
+T = TypeVar("T")
 Evaluate = Callable[[Decoded, OnEpoch], dict[str, float]]
 
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
@@ -55,6 +76,7 @@ class StudyPlan:
     seed: int
     definition: dict[str, Any]
     pruner: str = "none"
+    liveness: Liveness = field(default_factory=Liveness)
 
     @property
     def decoder(self) -> Decoder:
@@ -62,91 +84,250 @@ class StudyPlan:
         return self.structure.decoder
 
 
-def sqlite_storage(path: Path) -> BaseStorage:
-    """A study storage in one file; write-ahead logging halves the time of a trial and survives a killed process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return open_storage(f"sqlite:///{path}", shown=str(path))
+class Drawn(NamedTuple):
+    """A configuration to claim: its trial in the mirror, and how many workers have died over it."""
+
+    trial: Trial
+    decoded: Decoded
+    deaths: int
 
 
-def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
-    """Optuna's relational storage at a URL, shown as `shown` in errors; `StudyError` where it cannot be opened."""
-    try:
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        name = shown or f"--storage {hide_password(url)}"
-        raise StudyError(f"{name}: no study storage that can be opened: {_reason(error)}") from error
-    if url.startswith("sqlite"):
-        event.listen(storage.engine, "connect", _write_ahead)
-        storage.engine.dispose()  # connections made before the listener was there
-    return storage
+class Taken(NamedTuple):
+    """A configuration that this worker holds: nobody else evaluates it."""
 
+    trial: Trial  # of the mirror
+    decoded: Decoded
+    stored: FrozenTrial  # as it was claimed
 
-def _reason(error: Exception) -> str:
-    """Why a storage cannot be opened, without its URL, which may hold a password."""
-    match error:
-        case ArgumentError():
-            return "not a database URL such as sqlite:///study.db"
-        case ImportError():
-            return f"its driver {error.name or ''} is not installed".replace("  ", " ")
-        case DBAPIError():
-            return "the database does not answer, or the file is none of Optuna's"
-        case _:
-            return "the database is not one of this version of Optuna"
+    @property
+    def number(self) -> int:
+        """Of the stored trial."""
+        return self.stored.number
 
-
-def _write_ahead(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    @property
+    def trial_id(self) -> int:
+        """By which the storage knows it."""
+        return self.stored._trial_id
 
 
 class StoredStudy:
-    """A study in a storage, and its mirror in memory, which is what samplers see.
-
-    Optuna writes every suggested value by itself; here a trial is one transaction, when it is finished. So it is stored
-    whole or not at all, many times faster, and a killed run leaves nothing behind that never ends.
-    """
+    """A study in a storage, joined by this process, which takes configurations from it one at a time."""
 
     def __init__(self, storage: BaseStorage, name: str, plan: StudyPlan) -> None:
-        directions = [objective.direction for objective in plan.question.objectives]
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._storage, self._memory = storage, InMemoryStorage()
-        self.stored = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
-        _claim(self.stored, plan)
-        self.mirror = optuna.create_study(
-            storage=self._memory, study_name=name, directions=directions, pruner=PRUNERS[plan.pruner]()
-        )
-        self._stored_id, self._mirror_id = (s.get_study_id_from_name(name) for s in (self._storage, self._memory))
-        for key, value in self._storage.get_study_system_attrs(self._stored_id).items():
-            self._memory.set_study_system_attr(self._mirror_id, key, value)
-        for trial in self.stored.get_trials(deepcopy=False, states=_FINISHED):
-            self.mirror.add_trial(trial)
+        directions = [objective.direction for objective in plan.question.objectives]
+        self.stored = founded_or_joined(storage, name, directions, plan.definition)
+        self._storage, self._plan = storage, plan
+        self._id = storage.get_study_id_from_name(name)
+        self._mirror = Mirror(name, directions, PRUNERS[plan.pruner]())
+        self._standings, self._watch, self._pulse = Standings(), Watch(), Pulse(storage, plan.liveness)
+        self._settled = 0  # trials before this one are finished and taken in
+        self._claiming: tuple[str, Trial | None] = ("", None)  # the last claim of this worker, and its trial
+        self._read = 0.0
+        self._known = set(remembered := storage.get_study_system_attrs(self._id))
+        self.read()
+        self._mirror.learn(remembered)
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Work on the study: with a pulse, and with all claims of the dead buried where it is known that all are."""
+        path = file_of(self._storage)
+        with self._pulse:
+            if path is None:
+                yield
+                return
+            with locks.joined(path.with_name(f"{path.name}.workers"), self._bury_all):
+                yield
+
+    @property
+    def standings(self) -> Standings:
+        """What the trials come to, as they were last read."""
+        return self._standings
 
     def records(self) -> list[TrialRecord]:
-        """The evaluated configurations, numbered in the order in which they were evaluated."""
-        trials = self.mirror.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [_record_of(number, trial) for number, trial in enumerate(trials)]
+        """The evaluated configurations, numbered in the order in which they were claimed."""
+        trials = [trial for trial in self._trials() if standing(trial) == "complete"]
+        return [record_of(number, trial) for number, trial in enumerate(trials)]
 
-    def pruned(self) -> list[PVTConfig]:
-        """The configurations whose trainings were ended early."""
-        trials = self.mirror.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-        return [config_from_dict(trial.user_attrs[_PRUNED], f"trial {trial.number}") for trial in trials]
+    def count(self, *wanted: Standing) -> int:
+        """How many trials stand so, as they were last read."""
+        return self._standings.count(*wanted)
 
-    def prune(self, trial: Trial, config: PVTConfig) -> None:
-        """Store a trial whose training was ended early."""
-        trial.set_user_attr(_PRUNED, config_to_dict(config))
-        self._store(trial, TrialState.PRUNED, None)
+    def failures(self) -> list[str]:
+        """Why evaluations failed."""
+        return [trial.user_attrs[FAILED] for trial in self._trials() if standing(trial) == "failed"]
 
-    def finish(self, trial: Trial, values: Sequence[float] | None) -> None:
-        """Store a trial with its values, or as one that failed."""
-        self._store(trial, TrialState.FAIL if values is None else TrialState.COMPLETE, values)
+    def read(self) -> None:
+        """Take in what has changed since, and bury whoever is dead."""
+        trials = self._trials()
+        token, mine = self._claiming
+        for trial in trials[self._settled :]:
+            if mine is not None and trial.user_attrs.get(TOKEN) == token:
+                self._mirror.stands_for(mine, trial.number)
+            self._mirror.take_in(trial, self._standings.take_in(trial))
+        while self._settled < len(trials) and trials[self._settled].state.is_finished():
+            self._settled += 1
+        live = self._standings.live
+        since = self._watch.unchanged_since({n: trial.user_attrs.get(PULSE) for n, trial in live.items()})
+        for number in [number for number in live if self._pulse.judges(since[number])]:
+            self._end_as_dead(live[number])
+        self._read = time.monotonic()
 
-    def _store(self, trial: Trial, state: TrialState, values: Sequence[float] | None) -> None:
-        finished = self.mirror.tell(trial, values, state=state)
-        known = self._storage.get_study_system_attrs(self._stored_id)
-        for key, value in self._memory.get_study_system_attrs(self._mirror_id).items():
-            if key not in known:  # the parents of a generation, which genetic samplers draw once and keep
-                self._storage.set_study_system_attr(self._stored_id, key, value)
-        self.stored.add_trial(finished)
+    def take(self, ending: Callable[[], bool] = lambda: False) -> Taken | None:
+        """The next configuration to evaluate; None where the study is done, or this worker is told to end.
+
+        Where enough are claimed already it waits: a worker that dies leaves its configuration to others.
+        """
+        pause = _FIRST_WAIT_SECONDS
+        if time.monotonic() - self._read > FRESH_SECONDS:
+            self.read()
+        while not ending():
+            if self.count("complete", "pruned", "failed") >= self._plan.trials:
+                return None
+            drawn = None if len(self._standings.claims) >= self._plan.trials else self._draw()
+            if drawn is not None:
+                if (taken := self._claim(drawn)) is not None:
+                    return taken
+                continue
+            if not self._standings.live and len(self._standings.claims) < self._plan.trials:
+                return None
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_WAIT_SECONDS)
+            self.read()
+        return None
+
+    def finish(self, taken: Taken, scores: dict[str, float]) -> TrialRecord | None:
+        """Store what came out; None where this worker was taken for dead, so that others evaluate it."""
+        record = TrialRecord(self.count("complete"), taken.decoded.config, taken.decoded.cost, scores)
+        values = [record.value(objective.name) for objective in self._plan.question.objectives]
+        return record if self._end(taken, TrialState.COMPLETE, values, {SCORES: dict(scores)}) else None
+
+    def prune(self, taken: Taken) -> None:
+        """Store that a training was ended early."""
+        self._end(taken, TrialState.PRUNED)
+
+    def fail(self, taken: Taken, reason: str) -> None:
+        """Store why an evaluation failed. It counts as evaluated: nobody tries it again."""
+        self._end(taken, TrialState.FAIL, attributes={FAILED: reason})
+
+    def release(self, taken: Taken) -> None:
+        """Leave a configuration to others."""
+        self._end(taken, TrialState.FAIL, attributes={VOID: RELEASED})
+
+    def hears(self, taken: Taken) -> OnEpoch:
+        """Told of the epochs of an evaluation; ends it where a pruner says so, or others have taken it over."""
+
+        def hear(epoch: Epoch) -> None:
+            if self._pulse.lost:
+                raise EvaluationFailed("others took this worker for dead and evaluate it")
+            if self._plan.pruner != "none":
+                self._report(taken, epoch)
+
+        return hear
+
+    def _report(self, taken: Taken, epoch: Epoch) -> None:
+        taken.trial.report(epoch.accuracy_percent, epoch.number)
+        with suppress(UpdateFinishedTrialError):  # it ends at the next epoch
+            self._patiently(
+                lambda: self._storage.set_trial_intermediate_value(
+                    taken.trial_id, epoch.number, epoch.accuracy_percent
+                )
+            )
+        if taken.trial.should_prune():
+            raise optuna.TrialPruned
+
+    def _draw(self) -> Drawn | None:
+        """A configuration that nobody claims: one that was left undone, else one that the sampler proposes."""
+        structure = self._plan.structure
+        if (orphan := self._standings.orphan()) is not None:
+            return Drawn(*self._mirror.drawn(structure, orphan.trial.params), orphan.deaths)
+        drawn = self._mirror.draw(structure, self._plan.sampler, self._plan.seed, self._standings.seen)
+        return None if drawn is None else Drawn(*drawn, 0)
+
+    def _claim(self, drawn: Drawn) -> Taken | None:
+        """Write that this worker holds a configuration, then read who else does; None where it gives way."""
+        self._claiming = (uuid.uuid4().hex, drawn.trial)
+        template = self._template(drawn, self._claiming[0])
+        self._patiently(lambda: self._storage.create_new_trial(self._id, template_trial=template))
+        self.read()
+        mine = [trial for trial in self._standings.live.values() if trial.user_attrs[TOKEN] == self._claiming[0]]
+        mine.sort(key=lambda trial: trial.number)
+        for again in mine[1:]:  # written twice, since the answer to the first was lost with the connection
+            self._end(Taken(drawn.trial, drawn.decoded, again), TrialState.FAIL, attributes={VOID: "duplicate"})
+        taken = Taken(drawn.trial, drawn.decoded, mine[0])
+        found = verdict(self._standings.claims.values(), self._standings.claims[taken.number], self._plan.trials)
+        if found != "evaluate":
+            self._end(taken, TrialState.FAIL, attributes={VOID: found})
+            return None
+        self._pulse.hold(taken.trial_id)
+        if drawn.deaths >= MOST_DEATHS:
+            self.fail(taken, f"{drawn.deaths} workers died over it")
+            return None
+        return taken
+
+    def _template(self, drawn: Drawn, token: str) -> FrozenTrial:
+        """The trial of a claim: one transaction stores it whole."""
+        frozen = self._mirror.frozen(drawn.trial)
+        return create_trial(
+            state=TrialState.RUNNING,
+            params=frozen.params,
+            distributions=frozen.distributions,
+            user_attrs=dict(claim_attributes(drawn.decoded, worker=WORKER_NAME, token=token)),
+            system_attrs={key: value for key, value in frozen.system_attrs.items() if not isinstance(value, dict)},
+        )
+
+    def _end(
+        self,
+        taken: Taken,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        attributes: Mapping[str, Any] = MappingProxyType({}),
+    ) -> bool:
+        """End a trial of this worker's; False where it had been ended by others."""
+        self._pulse.hold(None)
+        mine = self._write_end(taken.trial_id, state, values, attributes)
+        if not mine:
+            state, values, attributes = TrialState.FAIL, None, {}
+        self._mirror.end(taken.trial, state, values)
+        ended = copy.copy(taken.stored)
+        ended.state, ended.user_attrs = state, {**ended.user_attrs, **attributes}
+        self._standings.take_in(ended)
+        self._remember()
+        return mine
+
+    def _write_end(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None, attributes: Mapping[str, Any]
+    ) -> bool:
+        try:
+            for key, value in attributes.items():
+                self._patiently(partial(self._storage.set_trial_user_attr, trial_id, key, value))
+            self._patiently(lambda: self._storage.set_trial_state_values(trial_id, state, values))
+        except UpdateFinishedTrialError:  # by others; or by this very call, whose answer was lost with the connection
+            return self._patiently(lambda: self._storage.get_trial(trial_id)).state == state != TrialState.FAIL
+        return True
+
+    def _end_as_dead(self, trial: FrozenTrial) -> None:
+        with suppress(UpdateFinishedTrialError):
+            self._patiently(lambda: self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL))
+
+    def _bury_all(self) -> None:
+        for trial in self._trials():
+            if standing(trial) == "live":
+                self._end_as_dead(trial)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._patiently(lambda: self.stored.get_trials(deepcopy=False))
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        return patiently(call, on_outage=self._pulse.stumble)
+
+    def _remember(self) -> None:
+        """Store what samplers draw once and keep, and nobody has stored before."""
+        for key, value in self._mirror.remembers(self._known).items():
+            stored = self._patiently(lambda: self._storage.get_study_system_attrs(self._id))
+            if key not in stored:
+                self._patiently(partial(self._storage.set_study_system_attr, self._id, key, value))
+            self._known.add(key)
 
 
 def open_study(storage: BaseStorage, name: str, plan: StudyPlan) -> StoredStudy:
@@ -154,100 +335,41 @@ def open_study(storage: BaseStorage, name: str, plan: StudyPlan) -> StoredStudy:
     return StoredStudy(storage, name, plan)
 
 
-def _claim(study: optuna.Study, plan: StudyPlan) -> None:
-    """Store the plan's definition with a new study; raise `StudyError` where another one is stored."""
-    stored = study.user_attrs.get(_DEFINITION)
-    if stored is None and not study.get_trials(deepcopy=False):
-        study.set_user_attr(_DEFINITION, plan.definition)
-        return
-    stored = stored or {}
-    if differing := [key for key in plan.definition if stored.get(key) != plan.definition[key]]:
-        key = differing[0]
-        raise StudyError(
-            f"study '{study.study_name}' belongs to another search: its {key} is {_short(stored.get(key))}, "
-            f"this command's {_short(plan.definition[key])}; give another --out or --study"
-        )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _record_of(number: int, trial: FrozenTrial) -> TrialRecord:
-    stored = trial.user_attrs[_RECORD]
-    config = config_from_dict(stored["config"], f"trial {trial.number}")
-    return TrialRecord(number, config, stored["cost"], stored["scores"])
-
-
 def run_study(
-    study: StoredStudy, plan: StudyPlan, on_record: Callable[[TrialRecord], None] = lambda _record: None
+    study: StoredStudy,
+    plan: StudyPlan,
+    on_record: Callable[[TrialRecord], None] = lambda _record: None,
+    ending: Ending | None = None,
 ) -> list[TrialRecord]:
     """Evaluate until the plan's number of distinct configurations is reached, or no further one is feasible.
 
-    The sampler is made anew for every draw, seeded by the plan's seed and the number of evaluated configurations, and
-    learns from finished trials only: a killed run goes on exactly as it would have. A configuration whose training a
-    pruner ended counts as evaluated, and is no record.
+    Any number of processes may do so at once: no configuration is evaluated by two of them. One alone that is killed
+    goes on exactly as it would have. A configuration whose training a pruner ended, or whose evaluation failed, counts
+    as evaluated, and is no record. Raises `EvaluationFailed` where the first ones all fail.
     """
-    records = study.records()
-    seen = {record.config for record in records} | set(study.pruned())
-    while len(seen) < plan.trials:
-        drawn = _draw(study, plan, seen)
-        if drawn is None:
-            break
-        trial, decoded = drawn
-        seen.add(decoded.config)
-        try:
-            found = plan.evaluate(decoded, _listener(trial, plan))
-        except optuna.TrialPruned:
-            study.prune(trial, decoded.config)
-            continue
-        record = TrialRecord(len(records), decoded.config, decoded.cost, found)
-        trial.set_user_attr(_RECORD, _stored(record))
-        study.finish(trial, [record.value(objective.name) for objective in plan.question.objectives])
-        records.append(record)
-        on_record(record)
-    return records
+    ending = ending or Ending()
+    with study.joined():
+        while (taken := study.take(lambda: ending.requested)) is not None:
+            record = _evaluated(study, plan, taken, ending)
+            if record is not None:
+                on_record(record)
+            elif study.count("failed") >= MOST_FAILURES and not study.count("complete", "pruned", "live"):
+                raise EvaluationFailed(f"all of {study.count('failed')} evaluations failed; {study.failures()[-1]}")
+    return study.records()
 
 
-def _listener(trial: Trial, plan: StudyPlan) -> OnEpoch:
-    """Tells a trial of its epochs, and ends it where the plan's pruner says so."""
-
-    def hear(epoch: Epoch) -> None:
-        trial.report(epoch.accuracy_percent, epoch.number)
-        if trial.should_prune():
-            raise optuna.TrialPruned
-
-    return hear if plan.pruner != "none" else unheard
-
-
-def _stored(record: TrialRecord) -> dict[str, Any]:
-    return {"config": config_to_dict(record.config), "cost": dict(record.cost), "scores": dict(record.scores)}
-
-
-def _draw(study: StoredStudy, plan: StudyPlan, seen: set[PVTConfig]) -> tuple[Trial, Decoded] | None:
-    """A trial whose configuration was not evaluated yet; None where there is none left.
-
-    A duplicate is redrawn; after `MAX_DRAWS` of them the sampler is stuck, and an unseen configuration is taken.
-    """
-    for attempt in range(MAX_DRAWS):
-        study.mirror.sampler = make_sampler(plan.sampler, plan.structure, _seed(plan.seed, len(seen), attempt))
-        trial, decoded = _ask(study, plan.decoder)
-        if decoded.config not in seen:
-            return trial, decoded
-        study.finish(trial, None)
-    point = plan.decoder.unseen(seen, np.random.default_rng([plan.seed, len(seen)]))
-    if point is None:
-        return None
-    study.mirror.enqueue_trial(point)
-    return _ask(study, plan.decoder)
-
-
-def _ask(study: StoredStudy, decoder: Decoder) -> tuple[Trial, Decoded]:
-    ranges: dict[str, BaseDistribution] = {name: IntDistribution(0, size - 1) for name, size in decoder.sizes.items()}
-    trial = study.mirror.ask(fixed_distributions=ranges)
-    return trial, decoder.decode(trial.params)
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+def _evaluated(study: StoredStudy, plan: StudyPlan, taken: Taken, ending: Ending) -> TrialRecord | None:
+    """The record of a configuration; None where there is none, and why is stored."""
+    try:
+        with ending.interrupts():
+            scores = plan.evaluate(taken.decoded, study.hears(taken))
+    except optuna.TrialPruned:
+        study.prune(taken)
+    except (InputError, KeyboardInterrupt, SystemExit, Ended):
+        study.release(taken)
+        raise
+    except Exception as error:  # whatever it is, it is this configuration's, and no other worker's
+        study.fail(taken, " ".join(f"{type(error).__name__}: {error}".split())[:MOST_CHARACTERS])
+    else:
+        return study.finish(taken, scores)
+    return None
