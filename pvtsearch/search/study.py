@@ -36,14 +36,15 @@ from pvtsearch.search.structured import Structure
 from pvtsearch.search.trials import (
     FAILED,
     PULSE,
+    RECORD,
     RELEASED,
-    SCORES,
-    TOKEN,
     VOID,
     Standing,
-    claim_attributes,
+    claim_of,
+    plain,
     record_of,
     standing,
+    token_of,
 )
 from pvtsearch.trainings import Epoch, OnEpoch
 
@@ -122,6 +123,7 @@ class StoredStudy:
         self._mirror = Mirror(name, directions, PRUNERS[plan.pruner]())
         self._standings, self._watch, self._pulse = Standings(), Watch(), Pulse(storage, plan.liveness)
         self._settled = 0  # trials before this one are finished and taken in
+        self._count, self._last_id = 0, -1  # of the trials that are known
         self._claiming: tuple[str, Trial | None] = ("", None)  # the last claim of this worker, and its trial
         self._read = 0.0
         self._known = set(remembered := storage.get_study_system_attrs(self._id))
@@ -147,7 +149,8 @@ class StoredStudy:
     def records(self) -> list[TrialRecord]:
         """The evaluated configurations, numbered in the order in which they were claimed."""
         trials = [trial for trial in self._trials() if standing(trial) == "complete"]
-        return [record_of(number, trial) for number, trial in enumerate(trials)]
+        config, objectives = self._standings.config, self._plan.question.objectives
+        return [record_of(number, trial, config(trial), objectives) for number, trial in enumerate(trials)]
 
     def count(self, *wanted: Standing) -> int:
         """How many trials stand so, as they were last read."""
@@ -162,9 +165,9 @@ class StoredStudy:
         trials = self._trials()
         token, mine = self._claiming
         for trial in trials[self._settled :]:
-            if mine is not None and trial.user_attrs.get(TOKEN) == token:
+            if mine is not None and token_of(trial) == token:
                 self._mirror.stands_for(mine, trial.number)
-            self._mirror.take_in(trial, self._standings.take_in(trial))
+            self._take_in(trial)
         while self._settled < len(trials) and trials[self._settled].state.is_finished():
             self._settled += 1
         live = self._standings.live
@@ -198,9 +201,10 @@ class StoredStudy:
 
     def finish(self, taken: Taken, scores: dict[str, float]) -> TrialRecord | None:
         """Store what came out; None where this worker was taken for dead, so that others evaluate it."""
-        record = TrialRecord(self.count("complete"), taken.decoded.config, taken.decoded.cost, scores)
+        found = {name: plain(value) for name, value in scores.items()}
+        record = TrialRecord(self.count("complete"), taken.decoded.config, taken.decoded.cost, found)
         values = [record.value(objective.name) for objective in self._plan.question.objectives]
-        return record if self._end(taken, TrialState.COMPLETE, values, {SCORES: dict(scores)}) else None
+        return record if self._end(taken, TrialState.COMPLETE, values) else None
 
     def prune(self, taken: Taken) -> None:
         """Store that a training was ended early."""
@@ -246,16 +250,19 @@ class StoredStudy:
 
     def _claim(self, drawn: Drawn) -> Taken | None:
         """Write that this worker holds a configuration, then read who else does; None where it gives way."""
-        self._claiming = (uuid.uuid4().hex, drawn.trial)
-        template = self._template(drawn, self._claiming[0])
-        self._patiently(lambda: self._storage.create_new_trial(self._id, template_trial=template))
-        self.read()
-        mine = [trial for trial in self._standings.live.values() if trial.user_attrs[TOKEN] == self._claiming[0]]
+        token = uuid.uuid4().hex
+        self._claiming = token, drawn.trial
+        template = self._template(drawn, token)
+        trial_id = self._patiently(lambda: self._storage.create_new_trial(self._id, template_trial=template))
+        if not self._came_next(template, trial_id):
+            self.read()
+        mine = [trial for trial in self._standings.live.values() if token_of(trial) == token]
         mine.sort(key=lambda trial: trial.number)
         for again in mine[1:]:  # written twice, since the answer to the first was lost with the connection
             self._end(Taken(drawn.trial, drawn.decoded, again), TrialState.FAIL, attributes={VOID: "duplicate"})
         taken = Taken(drawn.trial, drawn.decoded, mine[0])
-        found = verdict(self._standings.claims.values(), self._standings.claims[taken.number], self._plan.trials)
+        claims = self._standings.claims
+        found = verdict(claims.values(), claims[taken.number], self._plan.trials)
         if found != "evaluate":
             self._end(taken, TrialState.FAIL, attributes={VOID: found})
             return None
@@ -265,6 +272,23 @@ class StoredStudy:
             return None
         return taken
 
+    def _came_next(self, claim: FrozenTrial, trial_id: int) -> bool:
+        """Take a claim in as it was written, where nobody can have come between: then there is nothing to read.
+
+        Storages number trials as they come, so after the last one that is known there is no room for another's; and
+        none that is known was alive, so none of them can have changed.
+        """
+        if trial_id != self._last_id + 1 or self._standings.live or self._settled != self._count:
+            return False
+        claim.number, claim._trial_id = self._count, trial_id
+        self._mirror.stands_for(self._claiming[1], claim.number)
+        self._take_in(claim)
+        return True
+
+    def _take_in(self, trial: FrozenTrial) -> None:
+        self._mirror.take_in(trial, self._standings.take_in(trial))
+        self._count, self._last_id = max(self._count, trial.number + 1), max(self._last_id, trial._trial_id)
+
     def _template(self, drawn: Drawn, token: str) -> FrozenTrial:
         """The trial of a claim: one transaction stores it whole."""
         frozen = self._mirror.frozen(drawn.trial)
@@ -272,7 +296,7 @@ class StoredStudy:
             state=TrialState.RUNNING,
             params=frozen.params,
             distributions=frozen.distributions,
-            user_attrs=dict(claim_attributes(drawn.decoded, worker=WORKER_NAME, token=token)),
+            user_attrs={RECORD: claim_of(drawn.decoded, worker=WORKER_NAME, token=token)},
             system_attrs={key: value for key, value in frozen.system_attrs.items() if not isinstance(value, dict)},
         )
 
@@ -291,7 +315,9 @@ class StoredStudy:
         self._mirror.end(taken.trial, state, values)
         ended = copy.copy(taken.stored)
         ended.state, ended.user_attrs = state, {**ended.user_attrs, **attributes}
-        self._standings.take_in(ended)
+        self._take_in(ended)
+        if self._settled == ended.number:
+            self._settled += 1
         self._remember()
         return mine
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 from optuna.trial import FrozenTrial, TrialState
 
 from pvtsearch.config import PVTConfig
-from pvtsearch.records import TrialRecord
+from pvtsearch.records import Objective, TrialRecord
 from pvtsearch.search.decode import Decoded
 from pvtsearch.serialize import config_from_dict, config_to_dict
 
-RECORD = "record"  # configuration and cost; in schema 1 with its scores, and of pruned trials under a key of their own
-SCORES = "scores"
-HASH = "hash"
-WORKER = "worker"  # who evaluates it, for people
-TOKEN = "token"  # noqa: S105  of this very claim: how its writer knows it again
+RECORD = "record"  # configuration, its hash, its cost, and whose claim; in schema 1 configuration, cost and scores
 PULSE = "pulse"
 FAILED = "failed"  # why its evaluation failed, which counts as evaluated
 VOID = "void"  # why a claim was given up
@@ -36,12 +32,12 @@ def standing(trial: FrozenTrial) -> Standing:
         case TrialState.PRUNED:
             return "pruned" if trial.user_attrs.keys() & {RECORD, _PRUNED_1} else "foreign"
         case TrialState.RUNNING:
-            return "live" if HASH in trial.user_attrs else "foreign"
+            return "live" if RECORD in trial.user_attrs else "foreign"
         case TrialState.FAIL if FAILED in trial.user_attrs:
             return "failed"
         case TrialState.FAIL if VOID in trial.user_attrs:
             return "released" if trial.user_attrs[VOID] == RELEASED else "void"
-        case TrialState.FAIL if HASH in trial.user_attrs:
+        case TrialState.FAIL if RECORD in trial.user_attrs:
             return "died"
         case _:
             return "foreign"
@@ -53,17 +49,28 @@ def config_of(trial: FrozenTrial) -> PVTConfig:
     return config_from_dict(held, f"trial {trial.number}")
 
 
-def record_of(number: int, trial: FrozenTrial) -> TrialRecord:
-    """The record of a complete trial."""
-    held = trial.user_attrs[RECORD]
-    scores = trial.user_attrs[SCORES] if SCORES in trial.user_attrs else held["scores"]
-    return TrialRecord(number, config_of(trial), held["cost"], scores)
+def record_of(number: int, trial: FrozenTrial, config: PVTConfig, objectives: Sequence[Objective]) -> TrialRecord:
+    """The record of a complete trial: its values are its scores, and of metrics its costs."""
+    cost = trial.user_attrs[RECORD]["cost"]
+    values = {goal.name: plain(value) for goal, value in zip(objectives, trial.values, strict=True)}
+    return TrialRecord(number, config, cost, {name: value for name, value in values.items() if name not in cost})
+
+
+def plain(value: float) -> float:
+    """A whole number as an int: storages know floats only."""
+    return int(value) if float(value).is_integer() else float(value)
 
 
 def hash_of(trial: FrozenTrial) -> str:
     """The hash of a trial's configuration; studies of schema 1 have none."""
-    held: str = trial.user_attrs[HASH] if HASH in trial.user_attrs else config_hash(config_of(trial))
-    return held
+    held: str | None = trial.user_attrs.get(RECORD, {}).get("hash")
+    return held or config_hash(config_of(trial))
+
+
+def token_of(trial: FrozenTrial) -> str | None:
+    """By which the writer of a claim knows it again."""
+    token: str | None = trial.user_attrs.get(RECORD, {}).get("token")
+    return token
 
 
 def config_hash(config: PVTConfig) -> str:
@@ -71,11 +78,12 @@ def config_hash(config: PVTConfig) -> str:
     return hashlib.sha256(json.dumps(config_to_dict(config) | {"name": ""}, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def claim_attributes(decoded: Decoded, *, worker: str, token: str) -> Mapping[str, Any]:
-    """What a worker writes of a configuration before it evaluates it."""
+def claim_of(decoded: Decoded, *, worker: str, token: str) -> dict[str, Any]:
+    """What a worker writes of a configuration before it evaluates it; worker: who, for people."""
     return {
-        HASH: config_hash(decoded.config),
-        TOKEN: token,
-        WORKER: worker,
-        RECORD: {"config": config_to_dict(decoded.config), "cost": dict(decoded.cost)},
+        "hash": config_hash(decoded.config),
+        "token": token,
+        "worker": worker,
+        "config": config_to_dict(decoded.config),
+        "cost": dict(decoded.cost),
     }
