@@ -180,7 +180,8 @@ def search(
         case "optuna":
             from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS, plan_study
             from pvtsearch.search.samplers import DEFAULT_SAMPLER
-            from pvtsearch.search.study import open_storage, open_study, sqlite_storage
+            from pvtsearch.search.storages import open_storage, sqlite_storage
+            from pvtsearch.search.study import open_study
 
             trainer, facts = prepared(question, options, folder) if wants_accuracy else (None, {})
             plan = plan_study(
