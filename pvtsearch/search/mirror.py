@@ -69,19 +69,21 @@ class Mirror:
         """A trial drawn here, as it is now."""
         return self._memory.get_trial(trial._trial_id)
 
-    def draw(self, structure: Structure, sampler: str, seed: int, seen: Collection[PVTConfig]) -> tuple[Trial, Decoded] | None:
+    def draw(
+        self, structure: Structure, sampler: str, seeds: Sequence[int], seen: Collection[PVTConfig]
+    ) -> tuple[Trial, Decoded] | None:
         """A trial whose configuration is not in seen; None where there is none left.
 
-        The sampler is made anew for every draw, seeded by seed and the number of seen configurations. A duplicate is
+        The sampler is made anew for every draw, seeded by seeds and the number of seen configurations. A duplicate is
         redrawn; after `MAX_DRAWS` of them the sampler is stuck, and an unseen configuration is taken.
         """
         for attempt in range(MAX_DRAWS):
-            self.study.sampler = make_sampler(sampler, structure, _seed(seed, len(seen), attempt))
+            self.study.sampler = make_sampler(sampler, structure, _seed(seeds[0], len(seen), attempt, *seeds[1:]))
             trial, decoded = self._ask(structure)
             if decoded.config not in seen:
                 return trial, decoded
             self.end(trial, TrialState.FAIL)
-        point = structure.decoder.unseen(seen, np.random.default_rng([seed, len(seen)]))
+        point = structure.decoder.unseen(seen, np.random.default_rng([seeds[0], len(seen), *seeds[1:]]))
         return None if point is None else self.drawn(structure, point)
 
     def drawn(self, structure: Structure, point: Mapping[str, int]) -> tuple[Trial, Decoded]:

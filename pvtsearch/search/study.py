@@ -124,6 +124,7 @@ class StoredStudy:
         self._standings, self._watch, self._pulse = Standings(), Watch(), Pulse(storage, plan.liveness)
         self._settled = 0  # trials before this one are finished and taken in
         self._count, self._last_id = 0, -1  # of the trials that are known
+        self._own_seed = int.from_bytes(os.urandom(4))
         self._claiming: tuple[str, Trial | None] = ("", None)  # the last claim of this worker, and its trial
         self._read = 0.0
         self._known = set(remembered := storage.get_study_system_attrs(self._id))
@@ -245,7 +246,8 @@ class StoredStudy:
         structure = self._plan.structure
         if (orphan := self._standings.orphan()) is not None:
             return Drawn(*self._mirror.drawn(structure, orphan.trial.params), orphan.deaths)
-        drawn = self._mirror.draw(structure, self._plan.sampler, self._plan.seed, self._standings.seen)
+        own = [self._own_seed] if self._standings.live else []  # among others each draws something else
+        drawn = self._mirror.draw(structure, self._plan.sampler, [self._plan.seed, *own], self._standings.seen)
         return None if drawn is None else Drawn(*drawn, 0)
 
     def _claim(self, drawn: Drawn) -> Taken | None:
