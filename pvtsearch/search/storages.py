@@ -18,7 +18,11 @@ from pvtsearch.reading import hide_password
 from pvtsearch.search.journal import JournalLock
 
 PATIENCE_SECONDS = 600.0
-_OPENINGS = 6  # workers that start together make the tables together: all but one are refused, and try again
+OPENING_SECONDS = 20.0
+_COMES_UP = (
+    *("already exists", "duplicate key", "UNIQUE", "locked"),  # workers that start together make the tables together
+    *("refused", "No such file", "starting up", "shutting down", "not yet accepting", "closed the connection"),
+)
 _NO_USE_WAITING = ("disk is full", "readonly", "read-only", "no such table", "malformed", "not a database", "disk I/O")
 
 T = TypeVar("T")
@@ -81,22 +85,20 @@ def is_private(storage: BaseStorage) -> bool:
 def _relational(url: str) -> RDBStorage:
     sqlite = url.startswith("sqlite")
     options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True, "pool_size": 2}
-    for attempt in range(_OPENINGS):
+    deadline, pause = time.monotonic() + OPENING_SECONDS, 0.1
+    while True:
         try:
             storage = RDBStorage(url, engine_kwargs=dict(options))
             break
         except DBAPIError as error:
-            if attempt + 1 == _OPENINGS or not _made_together(error):
+            if time.monotonic() > deadline or not any(words in str(error.orig) for words in _COMES_UP):
                 raise
-            time.sleep(0.1 * 2**attempt)
+        time.sleep(pause)
+        pause = min(2 * pause, 2.0)
     if sqlite:
         event.listen(storage.engine, "connect", _write_ahead)
         storage.engine.dispose()  # connections made before the listener was there
     return storage
-
-
-def _made_together(error: DBAPIError) -> bool:
-    return any(words in str(error.orig) for words in ("already exists", "duplicate key", "UNIQUE", "locked"))
 
 
 def _reason(error: Exception) -> str:
