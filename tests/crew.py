@@ -1,6 +1,6 @@
 """Workers whose evaluations are simulated, as processes that can be killed, and what a study has come to with them.
 
-    python tests/crew.py URL TRIALS SECONDS LOG       one worker, whose evaluations take so long
+python tests/crew.py URL TRIALS SECONDS LOG       one worker, whose evaluations take so long
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pvtsearch import locks
@@ -35,3 +35,25 @@ def claimed(folder: Path, name: str = ".lock") -> Iterator[None]:
         raise StudyError(f"--out {folder}: another command is writing there; give another --out") from error
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def shared(folder: Path, study: str, name: str = ".lock") -> Iterator[None]:
+    """Hold folder together with the other workers of a study, and with nobody else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locks.joined(folder / name):
+            path = folder / name
+            if (found := path.read_text(encoding="utf-8")) not in {"", study}:
+                raise StudyError(f"--out {folder}: another search is writing there ({found}); give another --out")
+            path.write_text(study, encoding="utf-8")
+            yield
+    except BlockingIOError as error:
+        raise StudyError(f"--out {folder}: another command is writing there; give another --out") from error
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
+
+
+def written_once(folder: Path) -> AbstractContextManager[None]:
+    """One worker after the other: all write the same, since they have read the same study."""
+    return locks.held(folder / ".writing")

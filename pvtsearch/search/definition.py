@@ -78,7 +78,9 @@ def _check(name: str, stored: Mapping[str, Any], definition: Mapping[str, Any]) 
     found = stored.get(_DEFINITION) or {}
     differing = [key for key in dict.fromkeys([*definition, *found]) if found.get(key) != definition.get(key)]
     told = [f"its {key} is {_short(found.get(key))}, this command's {_short(definition.get(key))}" for key in differing]
-    made, here = (versions.get("pvtsearch") for versions in (stored.get(_VERSIONS, {}), library_versions(["pvtsearch"])))
+    made, here = (
+        versions.get("pvtsearch") for versions in (stored.get(_VERSIONS, {}), library_versions(["pvtsearch"]))
+    )
     if made not in {None, here}:
         told.append(f"it was made by pvtsearch {made}, this is {here}")
     if told:

@@ -96,7 +96,9 @@ class Watch:
         """Since when each live trial, by number, has not changed, given its beat as it was just read."""
         now = self._clock()
         self._seen = {
-            number: self._seen[number] if self._seen.get(number, (beat, now))[0] == beat and number in self._seen else (beat, now)
+            number: self._seen[number]
+            if self._seen.get(number, (beat, now))[0] == beat and number in self._seen
+            else (beat, now)
             for number, beat in beats.items()
         }
         return {number: since for number, (_beat, since) in self._seen.items()}

@@ -25,9 +25,7 @@ class _OfStructure(BaseSampler):
 
     ranges: dict[str, BaseDistribution]
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The knobs."""
         return self.ranges
 

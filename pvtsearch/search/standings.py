@@ -28,6 +28,7 @@ class Standings:
         self.claims: dict[int, Claim] = {}
         self.live: dict[int, FrozenTrial] = {}
         self.seen: set[PVTConfig] = set()
+        self.complete: list[FrozenTrial] = []  # in the order in which they came
         self._standings: dict[int, Standing] = {}
         self._configs: dict[str, PVTConfig] = {}
         self._claimed: Counter[str] = Counter()
@@ -47,6 +48,8 @@ class Standings:
             self._claim(trial)
         elif found not in _CLAIMING and before in _CLAIMING:
             self._give_up(trial.number)
+        if found == "complete":
+            self.complete.append(trial)
         if found in {"died", "released"}:
             self._leave(trial, died=found == "died")
         return found

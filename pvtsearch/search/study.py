@@ -157,6 +157,12 @@ class StoredStudy:
         """How many trials stand so, as they were last read."""
         return self._standings.count(*wanted)
 
+    def news(self) -> list[TrialRecord]:
+        """Records that have come in since this was last asked for, as far as the study was read."""
+        trials, self._standings.complete = self._standings.complete, []
+        config, objectives = self._standings.config, self._plan.question.objectives
+        return [record_of(trial.number, trial, config(trial), objectives) for trial in trials]
+
     def failures(self) -> list[str]:
         """Why evaluations failed."""
         return [trial.user_attrs[FAILED] for trial in self._trials() if standing(trial) == "failed"]
@@ -234,9 +240,7 @@ class StoredStudy:
         taken.trial.report(epoch.accuracy_percent, epoch.number)
         with suppress(UpdateFinishedTrialError):  # it ends at the next epoch
             self._patiently(
-                lambda: self._storage.set_trial_intermediate_value(
-                    taken.trial_id, epoch.number, epoch.accuracy_percent
-                )
+                lambda: self._storage.set_trial_intermediate_value(taken.trial_id, epoch.number, epoch.accuracy_percent)
             )
         if taken.trial.should_prune():
             raise optuna.TrialPruned
@@ -316,7 +320,7 @@ class StoredStudy:
             state, values, attributes = TrialState.FAIL, None, {}
         self._mirror.end(taken.trial, state, values)
         ended = copy.copy(taken.stored)
-        ended.state, ended.user_attrs = state, {**ended.user_attrs, **attributes}
+        ended.state, ended.values, ended.user_attrs = state, values, {**ended.user_attrs, **attributes}
         self._take_in(ended)
         if self._settled == ended.number:
             self._settled += 1
