@@ -17,11 +17,14 @@ from pathlib import Path
 
 from pvtsearch.analysis.metrics import analytic_cost
 from pvtsearch.cost import Budget
+from pvtsearch.records import TrialRecord
 from pvtsearch.search.decode import Decoded
+from pvtsearch.search.plan import StudyPlan
 from pvtsearch.search.pulse import Liveness
 from pvtsearch.search.run import plan_search
-from pvtsearch.search.storages import open_storage
-from pvtsearch.search.study import StoredStudy, StudyPlan, open_study, run_study
+from pvtsearch.search.storages import opened
+from pvtsearch.search.stored import open_study
+from pvtsearch.search.study import run_study
 from pvtsearch.search.trials import hash_of, standing
 from pvtsearch.trainings import OnEpoch
 
@@ -76,11 +79,13 @@ def faulty_run(
     kills: int,
     between: tuple[float, float],
     seed: int,
+    log: Path,
     faults: Sequence[tuple[int, Callable[[], None]]] = (),
     limit_seconds: float,
 ) -> Fate:
     """Keep so many workers going, kill one with -9 at random moments and put another in its place, until all are done.
 
+    log: of the workers; only those are killed that have begun an evaluation, the others are still coming up.
     faults: what else is done after so many kills. Raises `TimeoutError` where a worker hangs.
     """
     rng, began, killed = random.Random(seed), time.monotonic(), 0
@@ -91,8 +96,7 @@ def faulty_run(
             for worker in crew:
                 worker.kill()
             raise TimeoutError(f"a worker hangs after {killed} kills")
-        running = [place for place, worker in enumerate(crew) if worker.poll() is None]
-        if running and killed < kills and time.monotonic() > next_kill:
+        if killed < kills and time.monotonic() > next_kill and (running := at_work(crew, log)):
             place = rng.choice(running)
             crew[place].send_signal(signal.SIGKILL)
             crew[place].wait()
@@ -103,6 +107,13 @@ def faulty_run(
                 pending.pop(0)[1]()
         time.sleep(0.02)
     return Fate(killed, tuple(worker.wait() for worker in crew), time.monotonic() - began)
+
+
+def at_work(crew: Sequence[subprocess.Popen[bytes]], log: Path) -> list[int]:
+    """The places of those that run, and have begun an evaluation."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    began = {int(line.split()[1]) for line in lines}
+    return [place for place, worker in enumerate(crew) if worker.poll() is None and worker.pid in began]
 
 
 @dataclass(frozen=True)
@@ -116,11 +127,12 @@ class Outcome:
 
 def outcome(url: str, trials: int) -> Outcome:
     """Read a study anew and judge it, each configuration costed from what is stored."""
-    study = open_study(open_storage(url), STUDY, plan_of(trials, 0.0))
-    stored = study.stored.get_trials(deepcopy=False)
+    with opened(url) as storage:
+        study = open_study(storage, STUDY, plan_of(trials, 0.0))
+        stored = study.stored.get_trials(deepcopy=False)
+        records = study.records()
     found = [standing(trial) for trial in stored]
     finished = [trial for trial in stored if standing(trial) == "complete"]
-    records = study.records()
     assert len({record.config for record in records}) == len({hash_of(trial) for trial in finished})
     return Outcome(
         {name: found.count(name) for name in sorted(set(found))},
@@ -129,13 +141,11 @@ def outcome(url: str, trials: int) -> Outcome:
     )
 
 
-def worker(url: str, trials: int, seconds: float, log: Path) -> StoredStudy:
-    """Work on the study until it is done."""
-    plan = plan_of(trials, seconds, log)
-    study = open_study(open_storage(url), STUDY, plan)
-    run_study(study, plan)
-    return study
+def work(url: str, plan: StudyPlan) -> list[TrialRecord]:
+    """Work on the study until it is done; what it has found."""
+    with opened(url) as storage:
+        return run_study(open_study(storage, STUDY, plan), plan)
 
 
 if __name__ == "__main__":
-    worker(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))
+    work(sys.argv[1], plan_of(int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])))

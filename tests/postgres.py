@@ -68,7 +68,8 @@ class Server:
 
     def _run(self, program: str, *arguments: str) -> None:
         assert self.bin is not None, MISSING
-        subprocess.run([self.bin / program, *arguments], check=True, user=self.user, cwd="/", extra_groups=[] if self.user else None,
+        groups: list[str] | None = [] if self.user else None
+        subprocess.run([self.bin / program, *arguments], check=True, user=self.user, extra_groups=groups, cwd="/",
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
 
 

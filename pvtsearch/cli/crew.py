@@ -20,7 +20,8 @@ from pvtsearch.errors import Ended, Failure
 
 if TYPE_CHECKING:
     from pvtsearch.search.ending import Ending
-    from pvtsearch.search.study import StoredStudy, StudyPlan
+    from pvtsearch.search.plan import StudyPlan
+    from pvtsearch.search.stored import StoredStudy
 
 LOOK_SECONDS = 0.5
 ENDING_SECONDS = 18.0  # for workers to end, within the time that a command takes to
@@ -127,11 +128,11 @@ def _work(work: Work) -> None:
 
     def call() -> None:
         plan = plan_of(work)
-        with graceful() as ending:
-            try:
-                worked(work, plan, study_of(work, plan), ending)
-            except Ended:
-                os._exit(ENDED)  # quietly, and with what evaluates within limits already ended
+        try:
+            with graceful() as ending, study_of(work, plan) as study:
+                worked(work, plan, study, ending)
+        except Ended:  # quietly: whoever started this worker says it once
+            sys.exit(ENDED)
 
     sys.exit(status_of(call))
 

@@ -17,7 +17,7 @@ from pvtsearch.records import Objective, TrialRecord
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from pvtsearch.search.study import StoredStudy
+    from pvtsearch.search.stored import StoredStudy
 
 _RECENT_SECONDS = 60.0  # over which a rate is taken
 
@@ -89,7 +89,7 @@ class Watched:
         """Trials per second, over the last minute."""
         now = self._clock()
         self._seen = [*[each for each in self._seen if now - each[0] < _RECENT_SECONDS], (now, done)]
-        (first, before), elapsed = self._seen[0], now - self._seen[0][0]
+        (_first, before), elapsed = self._seen[0], now - self._seen[0][0]
         return (done - before) / elapsed if elapsed > 0 and done > before else None
 
 

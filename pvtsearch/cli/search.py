@@ -11,7 +11,7 @@ import typer
 
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, Execution, MemorySetting, Optimizer
 from pvtsearch.cli import values
-from pvtsearch.cli.accuracy import TrainingOptions, check_training_options, predicted, prepared
+from pvtsearch.cli.accuracy import TrainingOptions, check_training_options, predicted
 from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options, with_finalists
 from pvtsearch.cli.limits import check_circumstances, the_budget
 from pvtsearch.cli.outputs import claimed, command_line, file_name, shared, written_once
@@ -135,7 +135,10 @@ def search(
         "learning_rate": learning_rate,
         "loaders": loaders,
     }
-    of_evaluations = {"--evaluation-timeout": evaluation_timeout, "--evaluation-memory": evaluation_memory}
+    of_evaluations: dict[str, object] = {
+        "--evaluation-timeout": evaluation_timeout,
+        "--evaluation-memory": evaluation_memory,
+    }
     named = {TRAINING_OPTIONS[name]: value for name, value in of_training.items()}
     check_training_options(wants_accuracy, named | of_evaluations)
     of_latency = {
@@ -174,7 +177,13 @@ def search(
     check_circumstances(circumstances, question.problem)
     count = FINALISTS if measure is None else measure
     folder = Path("runs") / file_name(loaded.name) if out is None else out
-    of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}
+    of_trials: dict[str, object] = {
+        "--trials": trials,
+        "--sampler": sampler,
+        "--seed": seed,
+        "--storage": storage,
+        "--study": study,
+    }
     of_trials |= {"--pruner": pruner, "--workers": workers, **of_evaluations}
     options = TrainingOptions(**{name: value for name, value in of_training.items() if value is not None})  # type: ignore[arg-type]
     options = replace(options, device=device or "cpu", autocast=autocast or "none")

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pvtsearch.records import SearchResult
     from pvtsearch.search.confined import Limits
     from pvtsearch.search.ending import Ending
+    from pvtsearch.search.plan import Evaluate, StudyPlan
     from pvtsearch.search.question import Question
-    from pvtsearch.search.study import Evaluate, StoredStudy, StudyPlan
+    from pvtsearch.search.stored import StoredStudy
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,14 @@ def evaluator_of(work: Work) -> Evaluate:
     return plan_of(work).evaluate
 
 
-def study_of(work: Work, plan: StudyPlan) -> StoredStudy:
+@contextmanager
+def study_of(work: Work, plan: StudyPlan) -> Iterator[StoredStudy]:
     """The study in its storage, new or as it stands."""
-    from pvtsearch.search.storages import open_storage
-    from pvtsearch.search.study import open_study
+    from pvtsearch.search.storages import opened
+    from pvtsearch.search.stored import open_study
 
-    return open_study(open_storage(work.storage), work.study, plan)
+    with opened(work.storage) as storage:
+        yield open_study(storage, work.study, plan)
 
 
 @contextmanager
@@ -105,10 +108,10 @@ def tried(work: Work, workers: int | None) -> SearchResult:
     from pvtsearch.search.run import found_by
 
     plan = plan_of(work)
-    study = study_of(work, plan)
-    with graceful() as ending:
-        if workers is None:
-            worked(work, plan, study, ending)
-        else:
-            supervised(work, plan, study, workers, ending)
-    return found_by(plan, study, {"command": command_line()})
+    with study_of(work, plan) as study:
+        with graceful() as ending:
+            if workers is None:
+                worked(work, plan, study, ending)
+            else:
+                supervised(work, plan, study, workers, ending)
+        return found_by(plan, study, {"command": command_line()})

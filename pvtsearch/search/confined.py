@@ -14,11 +14,10 @@ from typing import Any
 
 from pvtsearch.errors import EvaluationFailed
 from pvtsearch.search.decode import Decoded
+from pvtsearch.search.plan import Evaluate
 from pvtsearch.trainings import OnEpoch
 
 LOOK_SECONDS = 0.2  # how often memory is looked at: what is taken and given back in between is not seen
-
-Evaluate = Callable[[Decoded, OnEpoch], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Limits:
 
 
 class Confined:
-    """An `Evaluate` whose process is made once, by make, and anew after it was ended. The clock starts when it is made."""
+    """An `Evaluate` whose process is made once, by make, and anew after it was ended; then the clock starts."""
 
     def __init__(self, make: Callable[[], Evaluate], limits: Limits) -> None:
         self._make, self._limits = make, limits

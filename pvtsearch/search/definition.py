@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -16,6 +16,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
 from pvtsearch.errors import StudyError
+from pvtsearch.records import Direction
 from pvtsearch.search.results import library_versions
 
 SCHEMA = 2
@@ -25,7 +26,7 @@ _FOUNDING_SECONDS = 10.0  # in which whoever made a study has said what it is, u
 
 
 def founded_or_joined(
-    storage: BaseStorage, name: str, directions: list[str], definition: Mapping[str, Any]
+    storage: BaseStorage, name: str, directions: Sequence[Direction], definition: Mapping[str, Any]
 ) -> optuna.Study:
     """The study called name, new or of the same search. Raises `StudyError` for one of another search or schema.
 

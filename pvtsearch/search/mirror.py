@@ -13,6 +13,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pvtsearch.config import PVTConfig
+from pvtsearch.records import Direction
 from pvtsearch.search.decode import Decoded
 from pvtsearch.search.samplers import knobs_of, make_sampler
 from pvtsearch.search.structured import Structure
@@ -28,7 +29,7 @@ class Mirror:
     It knows trials by their numbers in the stored study, and hands out trials of its own that are given one later.
     """
 
-    def __init__(self, name: str, directions: Sequence[str], pruner: BasePruner) -> None:
+    def __init__(self, name: str, directions: Sequence[Direction], pruner: BasePruner) -> None:
         self._memory = InMemoryStorage()
         self.study = optuna.create_study(storage=self._memory, study_name=name, directions=directions, pruner=pruner)
         self._id = self._memory.get_study_id_from_name(name)
@@ -102,7 +103,7 @@ class Mirror:
                 self._memory.set_study_system_attr(self._id, key, [self._places[number] for number in numbers])
 
     def remembers(self, known: Collection[str]) -> dict[str, list[int]]:
-        """What samplers drew once and keep, the parents of each generation, by numbers of the stored study; less known."""
+        """What samplers drew once and keep, parents of generations, by numbers of the stored study; less known."""
         kept = self._memory.get_study_system_attrs(self._id)
         new = {key: places for key, places in kept.items() if key not in known and _is_numbers(places)}
         numbers = {place: number for number, place in self._places.items()} if new else {}

@@ -1,7 +1,7 @@
 """Who is alive: a worker's trial beats, and whoever sees it not change for long by its own clock takes it for dead.
 
-No two clocks are compared, so none has to be right. And whoever could not beat itself for a while, since its storage was
-away or it was stopped, judges nobody until it has beaten regularly for as long again
+No two clocks are compared, so none has to be right. And whoever could not beat itself for a while, since its storage
+was away or it was stopped, judges nobody until it has beaten regularly for as long again
 ([decision 0026](../../docs/decisions/0026-alive-is-what-is-seen-to-change.md)).
 """
 
@@ -81,7 +81,7 @@ class Pulse:
         except UpdateFinishedTrialError:
             if self._held == trial_id:  # else it was finished by its own worker in this very moment
                 self._lost.set()
-        except Exception:  # noqa: BLE001  the worker itself will meet what this thread cannot tell anyone
+        except Exception:  # the worker itself will meet what this thread cannot tell anyone
             self.stumble()
 
 

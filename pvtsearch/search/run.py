@@ -20,13 +20,15 @@ from pvtsearch.search.decode import Decoded
 from pvtsearch.search.ending import Ending
 from pvtsearch.search.limits import DEFAULT_MATCH, DEFAULT_OBJECTIVES
 from pvtsearch.search.pareto import front_of
+from pvtsearch.search.plan import PRUNERS, Evaluate, StudyPlan
 from pvtsearch.search.problem import Problem
 from pvtsearch.search.quality import compared
 from pvtsearch.search.question import Question, make_question, nothing_feasible
 from pvtsearch.search.results import library_versions, make_result, scores
 from pvtsearch.search.samplers import DEFAULT_SAMPLER, SAMPLERS
+from pvtsearch.search.stored import StoredStudy, open_study
 from pvtsearch.search.structured import Structure
-from pvtsearch.search.study import PRUNERS, Evaluate, StoredStudy, StudyPlan, open_study, run_study
+from pvtsearch.search.study import run_study
 from pvtsearch.space import SearchSpace
 from pvtsearch.trainings import ACCURACY, OnEpoch, Trainer
 

@@ -1,9 +1,10 @@
-"""Where studies are kept: an SQLite file, Optuna's journal file, a PostgreSQL server; and patience with each of them."""
+"""Where studies are kept: an SQLite file, Optuna's journal file, a PostgreSQL server; and patience with them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,6 +56,18 @@ def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
     except (SQLAlchemyError, ImportError, ValueError, OSError, KeyError) as error:
         name = shown or f"--storage {hide_password(url)}"
         raise StudyError(f"{name}: no study storage that can be opened: {_reason(error)}") from error
+
+
+@contextmanager
+def opened(url: str) -> Iterator[BaseStorage]:
+    """The same, its connections closed afterwards."""
+    storage = open_storage(url)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def journal_path(url: str) -> Path | None:

@@ -3,8 +3,8 @@
     python tests/benchmarks/fault_run.py sqlite journal postgresql
 
 For each storage: 4 workers, 500 trials whose evaluations take 0.3 s, a worker killed with -9 at random moments at least
-30 times and replaced, PostgreSQL stopped as by a crash and started again twice. Prints a row of reports/workers/README.md
-each: 500 finished trials, each configuration once, none outside the budget, no worker hung.
+30 times and replaced, PostgreSQL stopped as by a crash and started again twice. Prints a row of
+reports/workers/README.md each: 500 finished trials, each configuration once, none outside the budget, no worker hung.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def row(kind: str, fate: Fate, found: Outcome, log: Path) -> str:
     lines = log.read_text(encoding="utf-8").splitlines()
     through = [" ".join(line.split()[3:]) for line in lines if line.startswith("through")]
     cells = (
-        kind, WORKERS, fate.kills, 2 if kind == "postgresql" else "-", found.standings.get("complete", 0), found.distinct,
-        found.outside, found.standings.get("died", 0), found.standings.get("void", 0),
+        kind, WORKERS, fate.kills, 2 if kind == "postgresql" else "-", found.standings.get("complete", 0),
+        found.distinct, found.outside, found.standings.get("died", 0), found.standings.get("void", 0),
         sum(line.startswith("began") for line in lines), len(through) - len(set(through)),
         sum(status != 0 for status in fate.statuses), f"{fate.seconds:.0f}",
     )  # fmt: skip
@@ -67,7 +67,7 @@ def main(kinds: list[str]) -> None:
         with tempfile.TemporaryDirectory() as name, storage(kind, Path(name)) as (url, faults):
             log = Path(name) / "log"
             fate = faulty_run(lambda url=url, log=log: started(url, TRIALS, SECONDS, log), workers=WORKERS, kills=KILLS,
-                              between=BETWEEN, seed=8, faults=faults, limit_seconds=900)  # type: ignore[misc, arg-type]  # fmt: skip
+                              between=BETWEEN, seed=8, log=log, faults=faults, limit_seconds=900)  # type: ignore[misc, arg-type]  # fmt: skip
             print(row(kind, fate, outcome(url, TRIALS), log), flush=True)
 
 
