@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,9 +36,12 @@ class Roll:
         self._settled = 0  # trials before this one are finished and taken in
         self._count, self._last_id = 0, -1  # of the trials that are known
         self._read = 0.0
+        self._first, self._tokens = sys.maxsize, set[str | None]({None})
+        self.crowded = False  # whether others have claimed anything since this worker came
         remembered = storage.get_study_system_attrs(self.study_id)
         self._remembered = set(remembered)
         self.read()
+        self._first = self._count
         mirror.learn(remembered)
 
     def trials(self) -> list[FrozenTrial]:
@@ -50,9 +54,12 @@ class Roll:
         own: the token of a claim that was just written, and its trial in the mirror.
         """
         trials = self.trials()
+        if own is not None:
+            self._tokens.add(own[0])
         for trial in trials[self._settled :]:
             if own is not None and token_of(trial) == own[0]:
                 self.mirror.stands_for(own[1], trial.number)
+            self.crowded |= trial.number >= self._first and token_of(trial) not in self._tokens
             self._take_in(trial)
         while self._settled < len(trials) and trials[self._settled].state.is_finished():
             self._settled += 1
@@ -76,6 +83,7 @@ class Roll:
         if trial_id != self._last_id + 1 or self.standings.live or self._settled != self._count:
             return False
         claim.number, claim._trial_id = self._count, trial_id
+        self._tokens.add(token_of(claim))
         self.mirror.stands_for(own, claim.number)
         self._take_in(claim)
         return True

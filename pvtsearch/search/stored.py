@@ -189,7 +189,8 @@ class StoredStudy:
         structure = self._plan.structure
         if (orphan := self._standings.orphan()) is not None:
             return Drawn(*self._mirror.drawn(structure, orphan.trial.params), orphan.deaths)
-        own = [self._own_seed] if self._standings.live else []  # among others each draws something else
+        crowded = self._roll.crowded or self._standings.live
+        own = [self._own_seed] if crowded else []  # among others each draws something else
         drawn = self._mirror.draw(structure, self._plan.sampler, [self._plan.seed, *own], self._standings.seen)
         return None if drawn is None else Drawn(*drawn, 0)
 

@@ -22,7 +22,7 @@ from crew import Fate, Outcome, faulty_run, outcome, started
 from postgres import Server, server
 
 WORKERS, TRIALS, SECONDS, KILLS = 4, 500, 0.3, 32
-BETWEEN = (1.5, 3.5)
+BETWEEN = (1.0, 2.5)
 AWAY_SECONDS = 5.0
 
 
