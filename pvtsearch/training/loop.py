@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pvtsearch.analysis.baselines import buildable_cost
+from pvtsearch.analysis.latency import memory_named
 from pvtsearch.analysis.setting import Autocast
 from pvtsearch.config import ModelConfig, PVTConfig
 from pvtsearch.errors import ConfigError, Diverged, InputError
@@ -68,13 +70,14 @@ class Job:
 def job(config: ModelConfig, data: Data, recipe: Recipe, *, seed: int = 0, autocast: Autocast = "none") -> Job:
     """The training of a network on data: its classes, input size and drop path are theirs.
 
-    Raises `ConfigError` where the data's images are too small for the network, or it does not read RGB.
+    Raises `ConfigError` where the data's images are too small for the network, it is too large, or does not read RGB.
     """
     if config.in_chans != 3:
         raise ConfigError(f"{config.name}: training reads RGB images, in_chans must be 3, got {config.in_chans}")
     fitted: ModelConfig = replace(config, num_classes=data.classes, image_size=data.side)
     if isinstance(fitted, PVTConfig):
         fitted = replace(fitted, drop_path_rate=recipe.drop_path_rate)
+    buildable_cost(fitted, (data.side, data.side), "classification")
     return Job(fitted, data, recipe, seed, autocast)
 
 
@@ -92,10 +95,10 @@ def train(
     in every minute and after every epoch, and goes on from. on_epoch: told of every epoch, of those before an
     interruption too; what it raises ends the training. Started by torchrun, all processes train one network: each
     takes its share of every batch. Torch's random state is left as it was. Raises `Diverged` where the loss is no
-    number any more.
+    number any more, `DoesNotFit` where memory ends.
     """
     machine = machine or Machine()
-    with team(machine.device) as members, _random_state_kept(members.device):
+    with team(machine.device) as members, _random_state_kept(members.device), memory_named():
         training = _Training(wanted, machine, members, initial)
         if checkpoint is not None:
             training.resume(read_checkpoint(checkpoint, training.digest), checkpoint)
