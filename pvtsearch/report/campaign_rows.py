@@ -76,7 +76,7 @@ def _curves(trainings: tuple[Training, ...]) -> Drawing:
     accuracies = [y for path in paths for _x, y in path.points]
     best = max(trainings, key=lambda each: each.accuracy_percent)
     said = f"{len(trainings):,} trainings, the best of them ({best.role}) {best.accuracy_percent:.1f} %."
-    x = around("epoch", epochs)
+    x = around("epoch", epochs, count=min(5, max(1, max(epochs) - 1)))
     y = around("top-1, percent, held out", [0.0, *accuracies])
     return drawn(Plane("learning-curves", "Learning curves", "Top-1 on held-out images.", said, x, y, paths=paths))
 
