@@ -72,7 +72,7 @@ def _curves(trainings: tuple[Training, ...]) -> Drawing:
             named.add(role)
             points = [(epoch.number, epoch.accuracy_percent) for epoch in each.outcome.curve]
             paths.append(Path(name, STYLES[role], points, dashed=role == "reference"))
-    epochs = [x for path in paths for x, _y in path.points]
+    epochs = [epoch.number for each in trainings for epoch in each.outcome.curve]
     accuracies = [y for path in paths for _x, y in path.points]
     best = max(trainings, key=lambda each: each.accuracy_percent)
     said = f"{len(trainings):,} trainings, the best of them ({best.role}) {best.accuracy_percent:.1f} %."

@@ -23,8 +23,9 @@ from pvtsearch.report.axes import (
     plain_layout,
 )
 from pvtsearch.report.front_lines import exact_line, foremost_pair, front_line, in_order, nearby
+from pvtsearch.report.landmarks import LandmarkRow
 from pvtsearch.report.quantities import Quantity, exact, label
-from pvtsearch.report.rows import LandmarkRow, NetworkRow, ReportRows
+from pvtsearch.report.rows import NetworkRow, ReportRows
 
 TRIALS, FRONT, LANDMARKS, BOTTOM_TICKS, SIDE_TICKS, EXACT, PINNED = range(7)
 TICK_LEVELS = 3

@@ -8,10 +8,11 @@ from itertools import pairwise
 from pvtsearch.report.drawing import Drawing
 from pvtsearch.report.front_lines import exact_line, foremost_pair, front_line, nearby, staircase
 from pvtsearch.report.knobs import knobs_figure
+from pvtsearch.report.landmarks import LandmarkRow
 from pvtsearch.report.page import evenly
 from pvtsearch.report.plane import Dots, Path, Plane, Spot, drawn
 from pvtsearch.report.quantities import Quantity, readable
-from pvtsearch.report.rows import LandmarkRow, NetworkRow, ReportRows
+from pvtsearch.report.rows import NetworkRow, ReportRows
 from pvtsearch.report.ticks import Axis, around, from_zero, logarithmic
 
 MAX_TRIALS = 2000
