@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from results import compared_result, search_result
 from test_page import HOSTILE
 
 from pvtsearch.report.bars import Part, Row, Rows, dotted, stacked
-from pvtsearch.report.drawing import Drawing, document, shortened, style_of
+from pvtsearch.report.drawing import STYLES, Drawing, document, shortened, style_of
 from pvtsearch.report.drawn import drawn as figured
 from pvtsearch.report.knobs import BINS, flows, knob_axes, knobs_figure, values_of
 from pvtsearch.report.plane import Dots, Plane, Spot
@@ -23,6 +25,7 @@ from pvtsearch.report.plane import Path as Line
 from pvtsearch.report.plane import drawn as placed
 from pvtsearch.report.rows import ReportRows, report_rows
 from pvtsearch.report.static_figures import static_figures
+from pvtsearch.report.templates import asset
 from pvtsearch.report.ticks import around, from_zero, logarithmic, short
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -36,6 +39,39 @@ def parsed(drawn: Drawing) -> ET.Element:
 @pytest.fixture(scope="module")
 def rows() -> ReportRows:
     return figured(report_rows(compared_result(120)))
+
+
+# ---- colours
+
+# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as it is seen without one kind of cones.
+SEEN = {
+    "all cones": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+WHITE = np.array([0.95047, 1, 1.08883])
+
+
+def lab(colour: str, seen: Any) -> Any:
+    """A colour as it is seen, in CIE L*a*b*."""
+    share = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.cbrt(np.maximum(XYZ @ np.clip(np.array(seen) @ linear, 0, 1) / WHITE, 0.008856))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("seen", SEEN)
+@pytest.mark.parametrize("family", ["c", "p"], ids=["curves", "parts"])
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["light", "dark", "print"])
+def test_colours_are_told_apart(place: int, family: str, seen: str) -> None:
+    """Any two colours of a figure are 20 apart (CIE 1976, where 2.3 is just seen), without one kind of cones too."""
+    block = asset("palette.css").split("@media")[place]
+    colours = re.findall(rf"--{family}\d: (#\w{{6}})", block)
+    assert len(colours) == STYLES + 1
+    apart = [np.linalg.norm(lab(a, SEEN[seen]) - lab(b, SEEN[seen])) for a, b in combinations(colours, 2)]
+    assert min(apart) > 20
 
 
 # ---- axes

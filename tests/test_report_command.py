@@ -16,7 +16,7 @@ from pvtsearch.analysis.calibration_document import read_calibration
 from pvtsearch.analysis.device_records import add_measurements, read_devices
 from pvtsearch.cli import run
 from pvtsearch.records import TrialRecord
-from pvtsearch.report.devices import devices
+from pvtsearch.report.devices import devices, headline
 from pvtsearch.report.devices_page import devices_page, write_devices
 from pvtsearch.report.stored import Stored, write_stored
 from pvtsearch.search.run import plan_search
@@ -109,6 +109,15 @@ def test_every_measurement_is_in_the_table(folder: Path) -> None:
     (figure,) = found.figures.values()
     newest = found.measured[2].values
     assert f"small: {newest['median_ms']:.4g} ms" in figure.description
+
+
+def test_where_nothing_is_steady_the_page_says_so(folder: Path) -> None:
+    """A device of which no number is known is not left out, and no number stands in."""
+    rows = [row for row in read_devices(folder).values()]
+    unknown = dataclasses.replace(rows[0], rows=tuple(r for r in rows[0].rows if r["median_ms"] is None))
+    found = devices({"x": unknown}, [], {})
+    assert headline(found) == f"{found.names[0]}: no steady number among the measurements."
+    assert not found.figures
 
 
 def test_a_calibration_is_told_as_it_is(folder: Path) -> None:

@@ -15,24 +15,24 @@ from pvtsearch.config import PooledReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
 from pvtsearch.presets import PRESETS
-from pvtsearch.records import Certificate, Objective, Quality, SearchResult
+from pvtsearch.records import Certificate, Finalist, Objective, Prediction, Quality, SearchResult
+from pvtsearch.report.landmarks import landmark_rows
 from pvtsearch.report.quantities import Quantity, exact_with_unit, magnitude, percent, readable
 from pvtsearch.report.rows import (
     NetworkRow,
     ProgressRow,
     StageRow,
-    cards,
+    beside_in_words,
     chosen,
     chosen_networks,
     exact_rows,
     front_rows,
-    landmark_rows,
     progress_rows,
-    quantities,
     report_rows,
     stage_row,
     trial_rows,
 )
+from pvtsearch.report.shown import cards, quantities
 from pvtsearch.report.wording import FactRow, certificate_in_words, fact_rows, headline, quality_in_words
 
 SMALL = pyramid((64, 128, 320, 512), (3, 4, 6, 3), (8, 8, 4, 4))
@@ -113,6 +113,22 @@ def test_chosen_networks_stand_beside_published_ones() -> None:
     ]
     assert [each.name for each in found.references] == ["pvt_small", "resnet50"]
     assert (found.about.batch_size, found.about.dtype, found.about.image_size) == (2, "float16", (224, 224))
+
+
+def test_the_best_is_held_against_the_network_of_the_budget() -> None:
+    """Its shares of that network's parameters and MACs, and of its latency where both were measured."""
+    result = search_result(100)
+    best = max(result.front, key=lambda record: record.value("prior"))
+    place = result.front.index(best)
+    params, macs = best.cost["params"] / 25_557_032, best.cost["macs"] / 4_089_184_256
+    said = beside_in_words(result)
+    assert said.startswith(f"Beside resnet50, {front_rows(result)[place].name}, the best of the front by prior, has ")
+    assert said.endswith(f"{params:.2f} of its parameters and {macs:.2f} of its MACs.")
+    prediction = Prediction("a.json", "", {}, {}, {"resnet50": 100}, None)
+    measured = dataclasses.replace(result, prediction=prediction, finalists=(Finalist(place, 70, 81),))
+    assert beside_in_words(measured).endswith("and 0.81 of its latency, measured.")
+    assert beside_in_words(dataclasses.replace(result, budget=Budget({"macs": 10**10}, "limits given by hand"))) == ""
+    assert beside_in_words(search_result(0)) == ""
 
 
 def test_chosen_networks_span_the_front() -> None:

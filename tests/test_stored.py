@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from results import compared_result, search_result
@@ -13,6 +14,7 @@ from pvtsearch.records import Finalist, Prediction, SearchResult
 from pvtsearch.report.files import write_outputs
 from pvtsearch.report.search_page import search_page
 from pvtsearch.report.stored import NAME, read_stored
+from pvtsearch.trainings import Campaign, Epoch, Gain, Outcome, Role, Training, Verdict
 
 
 def measured(result: SearchResult) -> SearchResult:
@@ -30,8 +32,21 @@ def measured(result: SearchResult) -> SearchResult:
     return dataclasses.replace(result, records=records, front=front, prediction=prediction, finalists=finalists)
 
 
+def trained(result: SearchResult) -> SearchResult:
+    """A result with trainings in every role, one of them checked a prediction."""
+    curve = (Epoch(1, 3.1, 12.5), Epoch(2, 2.5, 31.25))
+    trainings = tuple(
+        Training(role, record.config, seed, Outcome(31.25, 640, curve, 9.5), (30.0, 2.5) if role == "chosen" else None)
+        for seed, (role, record) in enumerate(zip(get_args(Role), result.front, strict=False))
+    )
+    verdict = Verdict(1.5, 2.5, (0.5, 0.2, 0.7), (Gain("reference", 2.0, 0.5, 3.5),), (30.0, 31.0))
+    found = Campaign(trainings, result.front[0].config, (31.0, 1.0), "nothing promises more", verdict)
+    return dataclasses.replace(result, campaign=found)
+
+
 @pytest.mark.parametrize(
-    "result", [search_result(0), search_result(40), compared_result(40), measured(search_result(40))]
+    "result",
+    [search_result(0), search_result(40), compared_result(40), measured(search_result(40)), trained(search_result(40))],
 )
 def test_the_page_is_made_again_from_its_folder(result: SearchResult, tmp_path: Path) -> None:
     """Whatever a result holds: HTML, Markdown and figures are the same."""
@@ -39,6 +54,7 @@ def test_the_page_is_made_again_from_its_folder(result: SearchResult, tmp_path: 
     found = read_stored(tmp_path)
     assert found.study is None
     assert found.result.records == result.records
+    assert found.result.campaign == result.campaign
     assert search_page(found.result) == search_page(result)
     assert (tmp_path / "report.html").read_text() == search_page(found.result).html
 

@@ -264,7 +264,8 @@ def proven(question: Question, epsilon: str | None) -> SearchResult:
 
 def summary(result: SearchResult, folder: Path) -> str:
     """What a person wants to know first, in a few lines."""
-    from pvtsearch.report.rows import cards, claims, quantities
+    from pvtsearch.report.rows import claims
+    from pvtsearch.report.shown import cards, quantities
     from pvtsearch.report.wording import card_in_words, headline
 
     text = "\n".join((headline(result, [quantity.name for quantity in quantities(result)]), *claims(result)))

@@ -210,14 +210,16 @@ def headline(found: Devices) -> str:
     listed = ", ".join(found.names)
     networks = {row.values["name"] for row in found.measured if row.values["median_ms"] is not None}
     parts = [f"{plural(len(networks), 'network')} measured"] if networks else []
+    if found.measured and not networks:
+        parts.append("no steady number among the measurements")
     if found.calibrated:
         parts.append(plural(len(found.calibrated), "calibration"))
     said = f"{listed}: {' and '.join(parts)}."
     errors = [(c, c.calibration.errors) for c in found.calibrated if c.calibration.errors is not None]
     if errors:
-        best, error = min(((c, e) for c, e in errors if e), key=lambda each: each[1].mape)
+        best, error = min(((each.calibration, e) for each, e in errors), key=lambda pair: pair[1].mape)
         said += (
-            f" Predicted latency of {best.calibration.space} is {100 * error.mape:.1f}\u00a0% off on average on "
-            f"{error.count} networks that it has not seen, the worst {100 * error.worst:.1f}\u00a0%."
+            f" Predicted latency of {best.space} on {best.device_name} is {100 * error.mape:.1f}\u00a0% off on average "
+            f"on {error.count} networks that it has not seen, the worst {100 * error.worst:.1f}\u00a0%."
         )
     return said

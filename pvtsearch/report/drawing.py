@@ -22,6 +22,7 @@ class Drawing:
     width: float
     height: float
     body: Markup
+    role: str = "img"  # `group` where parts of it can be selected
 
     @property
     def inline(self) -> Markup:

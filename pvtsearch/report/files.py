@@ -12,8 +12,8 @@ import pandas as pd
 
 from pvtsearch.files import write_all, write_whole
 from pvtsearch.records import Quality, SearchResult, TrialRecord
-from pvtsearch.report.rows import cards
 from pvtsearch.report.search_page import write_report
+from pvtsearch.report.shown import cards
 from pvtsearch.report.stored import Stored, write_stored
 from pvtsearch.serialize import config_to_dict, dump_config
 

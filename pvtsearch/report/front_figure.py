@@ -7,7 +7,7 @@ of `customdata` goes where.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -22,9 +22,10 @@ from pvtsearch.report.axes import (
     limit_shapes,
     plain_layout,
 )
-from pvtsearch.report.front_lines import exact_line, foremost_pair, front_line, in_order
+from pvtsearch.report.front_lines import exact_line, foremost_pair, front_line, in_order, nearby
+from pvtsearch.report.landmarks import LandmarkRow
 from pvtsearch.report.quantities import Quantity, exact, label
-from pvtsearch.report.rows import LandmarkRow, NetworkRow, ReportRows
+from pvtsearch.report.rows import NetworkRow, ReportRows
 
 TRIALS, FRONT, LANDMARKS, BOTTOM_TICKS, SIDE_TICKS, EXACT, PINNED = range(7)
 TICK_LEVELS = 3
@@ -65,7 +66,7 @@ def apply_view(figure: go.Figure, view: dict[str, Any]) -> None:
 def front_view(rows: ReportRows, x: Quantity, y: Quantity) -> dict[str, Any]:
     """What changes with the axes: which columns are drawn, the line of the front, landmarks, budget and ranges."""
     shown = [n.values for n in (*rows.front, *rows.trials)] + [p for p in rows.exact if {x.name, y.name} <= p.keys()]
-    shown += _nearby(rows, shown, x, y)
+    shown += nearby(rows, shown, x, y)
     across, up = (axis_range([v[q.name] for v in shown], _known(rows.landmarks, q.name), q.limit) for q in (x, y))
     shapes, annotations = limit_shapes(x, y, across, up)
     names = [q.name for q in rows.quantities]
@@ -84,18 +85,6 @@ def front_view(rows: ReportRows, x: Quantity, y: Quantity) -> dict[str, Any]:
             "annotations": annotations,
         },
     }
-
-
-def _nearby(
-    rows: ReportRows, shown: Sequence[Mapping[str, float]], x: Quantity, y: Quantity
-) -> list[Mapping[str, float]]:
-    """Published networks that widen neither axis by more than half at an end: a front is seen beside its peers."""
-    near = [row.values for row in rows.landmarks if x.name in row.values and y.name in row.values]
-    for quantity in (x, y):
-        values = [value[quantity.name] for value in shown] or [0]
-        room = (max(values) - min(values)) / 2
-        near = [v for v in near if min(values) - room <= v[quantity.name] <= max(values) + room]
-    return near
 
 
 def _known(landmarks: Sequence[LandmarkRow], name: str) -> list[float]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pvtsearch.report.axes import BLUE
+from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.rows import NetworkRow, ReportRows
 
 
@@ -43,3 +44,15 @@ def in_order(rows: ReportRows) -> list[NetworkRow]:
     """The front by rising first objective."""
     first = next(iter(rows.objectives))
     return sorted(rows.front, key=lambda network: network.values[first])
+
+
+def nearby(
+    rows: ReportRows, shown: Sequence[Mapping[str, float]], x: Quantity, y: Quantity
+) -> list[Mapping[str, float]]:
+    """Published networks that widen neither axis by more than half at an end: a front is seen beside its peers."""
+    near = [row.values for row in rows.landmarks if x.name in row.values and y.name in row.values]
+    for quantity in (x, y):
+        values = [value[quantity.name] for value in shown] or [0]
+        room = (max(values) - min(values)) / 2
+        near = [v for v in near if min(values) - room <= v[quantity.name] <= max(values) + room]
+    return near

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pvtsearch.report.drawing import Drawing, drawing
@@ -60,7 +60,7 @@ def knobs_figure(rows: ReportRows) -> Drawing | None:
     names = [quantity.name for quantity in shown]
     lines = [Line(place, rows.front[place].name, values_of(rows.front[place], knobs, names)) for place in _some(rows)]
     others = [values_of(network, knobs, names) for network in rows.trials]
-    return _drawn(axes, lines, others)
+    return replace(_drawn(axes, lines, others), role="group")
 
 
 def _some(rows: ReportRows) -> list[int]:

@@ -121,7 +121,12 @@ def _beyond(to: Pixels) -> list[tuple[float, float, float, float]]:
 
 def labels(to: Pixels) -> list[tuple[str, float, float, str]]:
     """Labels of spots, each at the first side where it meets nothing, and left out where there is none."""
-    taken = [(to.x(s.x) - 4, to.y(s.y) - 4, to.x(s.x) + 4, to.y(s.y) + 4) for d in to.plane.dots for s in d.spots]
+    taken = [
+        (to.x(s.x) - 4, to.y(s.y) - 4, to.x(s.x) + 4, to.y(s.y) + 4)
+        for d in to.plane.dots
+        if not d.faint
+        for s in d.spots
+    ]
     found = []
     for spot in (spot for dots in to.plane.dots for spot in dots.spots if spot.label):
         x, y, length = to.x(spot.x), to.y(spot.y), CHARACTER * len(spot.label)

@@ -7,32 +7,31 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pvtsearch.accuracy.cards import Card
-from pvtsearch.accuracy.frame import frame_of
-from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.metrics import METRICS, Costing, PeakMetric, analytic_cost, costing_with
-from pvtsearch.analysis.setting import MemorySetting
-from pvtsearch.config import ModelConfig, PVTConfig, StageConfig
+from pvtsearch.analysis.metrics import Costing, analytic_cost
+from pvtsearch.config import ModelConfig, StageConfig
 from pvtsearch.cost import Budget
-from pvtsearch.errors import ConfigError, InputError, ScoreError
-from pvtsearch.presets import PRESETS, Published
+from pvtsearch.errors import ConfigError
+from pvtsearch.presets import PRESETS
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.report.campaign_wording import campaign_in_words
 from pvtsearch.report.comparison import Comparison, compared
+from pvtsearch.report.landmarks import LandmarkRow, landmark_rows
 from pvtsearch.report.latency_wording import finalists_in_words, prediction_in_words
 from pvtsearch.report.networks import Circumstances
 from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.shapes import reduction_in_words
+from pvtsearch.report.shown import cards, quantities
 from pvtsearch.report.wording import (
     FactRow,
     certificate_in_words,
     fact_rows,
     headline,
+    noun,
     quality_in_words,
     reference_in_words,
     unfinished_in_words,
 )
-from pvtsearch.trainings import ACCURACY
 
 REFERENCES = ("pvt_small", "resnet50")
 CHOSEN_NETWORKS = 4
@@ -64,16 +63,6 @@ class NetworkRow:
     stages: tuple[StageRow, ...]
     measured_ns: int | None = None
     ties: int | None = None
-
-
-@dataclass(frozen=True)
-class LandmarkRow:
-    """A published network at the run's input size and task; `within_budget` is None where a limited cost is unknown."""
-
-    name: str
-    values: Mapping[str, float]
-    published: tuple[Published, ...]
-    within_budget: bool | None
 
 
 @dataclass(frozen=True)
@@ -132,37 +121,26 @@ def claims(result: SearchResult) -> tuple[str, ...]:
         prediction_in_words(result),
         finalists_in_words(result),
         *campaign_in_words(result),
+        beside_in_words(result),
     )
     return tuple(claim for claim in said if claim)
 
 
-def signals(result: SearchResult) -> tuple[str, ...]:
-    """The objectives that are signals. Only their scores are shown, and never without their card."""
-    costs = set(result.budget.limits).union(*(record.cost for record in (*result.records, *result.front)))
-    names = tuple(
-        objective.name for objective in result.objectives if objective.name not in {*METRICS, ACCURACY, *costs}
-    )
-    for name in names:
-        if name not in SIGNALS:
-            raise InputError(f"{name}: a score is not shown without a card, cards exist for {', '.join(SIGNALS)}")
-    return names
-
-
-def cards(result: SearchResult) -> tuple[Card, ...]:
-    """The card of every signal whose scores are shown."""
-    return tuple(SIGNALS[name].card for name in signals(result))
-
-
-def quantities(result: SearchResult) -> tuple[Quantity, ...]:
-    """What every network of the report has: objectives first, then the metrics that all records share."""
-    scores = signals(result)
-    records = (*result.records, *result.front)
-    metrics = [name for name in records[0].cost if all(name in r.cost for r in records)] if records else []
-    names = dict.fromkeys((*(objective.name for objective in result.objectives), "params", "macs", *metrics))
-    limits = result.budget.limits
-    return tuple(
-        Quantity(n, is_score=n in scores, extrapolated=n in scores and result.extrapolated, limit=limits.get(n))
-        for n in names
+def beside_in_words(result: SearchResult) -> str:
+    """What the best network has of the network that the budget is of; nothing where that is no published one."""
+    source = (result.budget.source or "").partition(" ")[0]
+    if source not in PRESETS or not result.front or not _fits(PRESETS[source].config, result):
+        return ""
+    goal = result.objectives[0]
+    best = (max if goal.direction == "maximize" else min)(front_rows(result), key=lambda row: row.values[goal.name])
+    theirs = analytic_cost(PRESETS[source].config, result.image_size, result.task, Costing())
+    found = [f"{best.values[metric] / theirs[metric]:.2f} of its {noun(metric)}" for metric in ("params", "macs")]
+    measured = result.prediction.measured_ns.get(source) if result.prediction else None
+    if measured and best.measured_ns:
+        found.append(f"{best.measured_ns / measured:.2f} of its latency, measured")
+    *first, last = found
+    return (
+        f"Beside {source}, {best.name}, the best of the front by {noun(goal.name)}, has {', '.join(first)} and {last}."
     )
 
 
@@ -226,54 +204,6 @@ def stage_row(stage: StageConfig) -> StageRow:
     return StageRow(
         stage.patch_size, stage.embed_dim, stage.depth, stage.num_heads, stage.mlp_ratio, reduction_in_words(stage)
     )
-
-
-def landmark_rows(result: SearchResult) -> tuple[LandmarkRow, ...]:
-    """Every preset that the run's input size allows; pyramids with their scores where scores are shown."""
-    rows = []
-    for name, preset in PRESETS.items():
-        values = _landmark_values(preset.config, result)
-        if values is not None:
-            rows.append(LandmarkRow(name, values, preset.published, _within(result.budget, values)))
-    return tuple(rows)
-
-
-def _landmark_values(config: ModelConfig, result: SearchResult) -> dict[str, float] | None:
-    if result.memory is None:
-        costing = Costing()
-    else:
-        shown = [quantity.name for quantity in quantities(result) if isinstance(METRICS.get(quantity.name), PeakMetric)]
-        costing = costing_with(shown, MemorySetting(**result.memory))
-    try:
-        values: dict[str, float] = dict(analytic_cost(config, result.image_size, result.task, costing))
-    except ConfigError:  # the input is too small for this network, or it has too few stages for the task
-        return None
-    if result.prediction and config.name in result.prediction.measured_ns:
-        values["latency_ns"] = result.prediction.measured_ns[config.name]
-    if isinstance(config, PVTConfig):
-        values |= _landmark_scores(config, result, within=bool(_within(result.budget, values)))
-    return values
-
-
-def _landmark_scores(config: PVTConfig, result: SearchResult, *, within: bool) -> dict[str, float]:
-    """Scores of a published network; one that has to be built for a score is only built within the budget."""
-    frame = frame_of(result.image_size, result.task, result.budget.limits, stages_of(result))
-    names = [name for name in signals(result) if within or SIGNALS[name].by_stage is not None]
-    try:
-        return {name: SIGNALS[name].score(config, frame) for name in names}
-    except ScoreError:  # of networks with another number of stages: not compared
-        return {}
-
-
-def stages_of(result: SearchResult) -> int:
-    """How many stages the networks of a result have."""
-    return len(result.front[0].config.stages) if result.front else 0
-
-
-def _within(budget: Budget, values: Mapping[str, float]) -> bool | None:
-    if not budget.limits or not budget.limits.keys() <= values.keys():
-        return None
-    return budget.admits({metric: int(values[metric]) for metric in budget.limits})
 
 
 def chosen(result: SearchResult) -> tuple[int, ...]:

@@ -48,7 +48,8 @@ def write_report(result: SearchResult, path: Path) -> None:
 def search_page(result: SearchResult) -> Page:
     """The report on result: one HTML document and its small parts."""
     rows = report_rows(result)
-    drawn_once = static_figures(drawn(rows)) | figures(rows.chosen)
+    trained = {} if result.campaign is None else campaign_rows(result.campaign).figures
+    drawn_once = static_figures(drawn(rows)) | trained | figures(rows.chosen)
     return Page(search_html(result, rows, drawn_once), search_markdown(rows, drawn_once), drawn_once)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from pvtsearch.report.drawing import Drawing
-from pvtsearch.report.front_lines import foremost_pair, front_line, staircase
+from pvtsearch.report.front_lines import exact_line, foremost_pair, front_line, nearby, staircase
 from pvtsearch.report.knobs import knobs_figure
+from pvtsearch.report.landmarks import LandmarkRow
 from pvtsearch.report.page import evenly
 from pvtsearch.report.plane import Dots, Path, Plane, Spot, drawn
 from pvtsearch.report.quantities import Quantity, readable
-from pvtsearch.report.rows import LandmarkRow, NetworkRow, ReportRows
+from pvtsearch.report.rows import NetworkRow, ReportRows
 from pvtsearch.report.ticks import Axis, around, from_zero, logarithmic
 
 MAX_TRIALS = 2000
@@ -25,6 +26,7 @@ def front_drawing(rows: ReportRows) -> Drawing | None:
     shown = [network.values for network in (*rows.front, *rows.trials)]
     if not shown:
         return None
+    shown += nearby(rows, shown, x, y)
     across, up = (_axis(q, [values[q.name] for values in shown]) for q in (x, y))
     landmarks = [row for row in rows.landmarks if _within(row.values, x, across) and _within(row.values, y, up)]
     front = sorted(rows.front, key=lambda network: network.values[x.name])
@@ -35,10 +37,13 @@ def front_drawing(rows: ReportRows) -> Drawing | None:
         Dots("front", 1, [_place(n, x, y, "") for n in front]),
     ]
     steps = _steps([(n.values[x.name], n.values[y.name]) for n in front], rows, x, y)
+    best = exact_line(rows, x.name, y.name)
+    proven = _steps(sorted(zip(best["x"], best["y"], strict=True)), rows, x, y)
+    paths = [*([Path("exact front", 4, proven)] if proven else []), *([Path("", 1, steps)] if steps else [])]
     return drawn(
         Plane(
             "front", f"{y.label} over {x.label}", "Shaded: beyond the budget." if x.limit or y.limit else "",
-            rows.headline, across, up, paths=[Path("", 1, steps)] if steps else [], dots=groups,
+            rows.headline, across, up, paths=paths, dots=groups,
             x_limit=x.limit, y_limit=y.limit, width=960, height=540,
         )
     )  # fmt: skip
