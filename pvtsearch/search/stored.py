@@ -80,7 +80,7 @@ class StoredStudy:
     def __init__(self, storage: BaseStorage, name: str, plan: StudyPlan) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         directions = [objective.direction for objective in plan.question.objectives]
-        self.stored = founded_or_joined(storage, name, directions, plan.definition)
+        self.stored = founded_or_joined(storage, name, plan.question.objectives, plan.definition)
         self._storage, self._plan = storage, plan
         self._pulse = Pulse(storage, plan.liveness)
         self._mirror = Mirror(name, directions, PRUNERS[plan.pruner]())

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/worker_scaling.py postgresql 1,2,4,8 0,0.1,1,10
 
-Evaluations sleep; workers are processes that start together, counted from the first claim to the last result. Prints rows of
-reports/workers/README.md: trials per second, efficiency against one worker, share of claims that gave way, transactions
-and milliseconds of processor time per trial.
+Evaluations sleep; workers are processes that start together, timed from the first claim to the last result. Prints rows
+of reports/workers/README.md: trials per second, efficiency against one worker, share of claims that gave way; for each
+trial transactions, and milliseconds of processor time of the workers and of the server.
 """
 
 from __future__ import annotations
