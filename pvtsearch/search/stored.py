@@ -8,7 +8,7 @@ import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from pvtsearch import locks
-from pvtsearch.errors import EvaluationFailed
+from pvtsearch.errors import EvaluationFailed, StudyError
 from pvtsearch.records import TrialRecord
 from pvtsearch.search.claims import verdict
 from pvtsearch.search.decode import Decoded
@@ -92,12 +92,13 @@ class StoredStudy:
     def joined(self) -> Iterator[None]:
         """Work on the study: with a pulse, and with all claims of the dead buried where it is known that all are."""
         path = file_of(self._storage)
-        with self._pulse:
-            if path is None:
-                yield
-                return
-            with locks.joined(path.with_name(f"{path.name}.workers"), self._roll.bury_all):
-                yield
+        with self._pulse, ExitStack() as held:
+            if path is not None:
+                try:
+                    held.enter_context(locks.joined(path.with_name(f"{path.name}.workers"), self._roll.bury_all))
+                except OSError as error:
+                    raise StudyError(f"{path}: cannot be locked: {error.strerror or error}") from error
+            yield
 
     def read(self) -> None:
         """Take in what has changed since."""
