@@ -19,6 +19,7 @@ from pvtsearch.config import PVTConfig, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, ScoreError
 from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
+from pvtsearch.search.exact import exact_front
 from pvtsearch.search.limits import baseline_budget, objectives_of, prior_limits
 from pvtsearch.serialize_space import load_space
 
@@ -42,12 +43,14 @@ def test_a_published_network_counts_its_widths() -> None:
     assert prior_score(tiny, frame_at(pvt_cost(tiny, SIZE).total.macs)) == pytest.approx(2048, rel=0.01)
 
 
-def test_without_a_published_network_the_prior_is_the_sum_of_widths() -> None:
-    """No limit on MACs, or no four stages: S of PVT-Small by hand, 3 x 64 + 4 x 128 + 6 x 320 + 3 x 512, and DeiT's."""
-    assert prior_score(preset("pvt_small"), frame_at(None)) == 192 + 512 + 1920 + 1536
-    assert prior_score(preset("deit_tiny"), frame_at(10**9, stages=1)) == 12 * 192
-    with pytest.raises(ScoreError, match="compares with networks of 4 stages, got 1"):
-        prior_score(preset("deit_tiny"), frame_at(10**9))
+def test_where_nothing_is_published_there_is_no_prior() -> None:
+    """No limit on MACs, or no four stages: refused, as is a search that asks for it; a sum of widths needs neither."""
+    for name, frame in (("pvt_small", frame_at(None)), ("deit_tiny", frame_at(10**9, stages=1))):
+        with pytest.raises(ScoreError, match="compares with published pyramids"):
+            prior_score(preset(name), frame)
+    with pytest.raises(InputError, match="got no limit on MACs: give --max-gmacs"):
+        exact_front("pvt_v1", ["prior"], Budget({"params": 10**7}), extrapolate=True)
+    assert SIGNALS["width_sum"].score(preset("pvt_small"), frame_at(None)) == 192 + 512 + 1920 + 1536
 
 
 @given(

@@ -15,7 +15,7 @@ import pytest
 
 from pvtsearch.accuracy.agreement import kendall_tau
 from pvtsearch.accuracy.cards import Validation, card, dump_validations, read_validations, verdict
-from pvtsearch.accuracy.frame import Frame, own_frame
+from pvtsearch.accuracy.frame import Frame, frame_of, own_frame
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.accuracy.tables import load_table, network_macs
 from pvtsearch.accuracy.validation import COUNTS, scorer, scores_of, validate
@@ -28,7 +28,7 @@ from pvtsearch.serialize import config_to_dict, load_config
 
 TABLE = "PVTSEARCH_PIT_TABLE"  # the file of ViT-Bench-101's PiT networks, in the form of pvtsearch.accuracy.tables
 STATIC = ("prior", "params", "macs", "width_sum")
-NETWORKS = ("pvt_tiny", "pvt_small", "pvt_v2_b0", "pvt_large", "deeper", "deit_tiny", "pvt_medium", "deit_small")
+NETWORKS = ("pvt_tiny", "pvt_small", "pvt_v2_b0", "pvt_large", "deeper", "pvt_v2_b1", "pvt_medium", "pvt_v2_b4")
 CEILING = "first,second"
 
 
@@ -180,7 +180,7 @@ def test_every_signal_says_what_it_is_worth() -> None:
 
 def test_no_signal_scores_a_tie_by_accident() -> None:
     """Every signal tells PVT-Tiny from PVT-Small, the same way each time it is asked."""
-    frame = Frame((64, 64))
+    frame = frame_of((64, 64), "classification", {"macs": 10**9}, stages=4)
     small, tiny = load_config("pvt_small"), load_config("pvt_tiny")
     assert isinstance(small, PVTConfig)
     assert isinstance(tiny, PVTConfig)

@@ -34,10 +34,14 @@ def width_sum(depth: Number, embed_dim: Number) -> Number:
     return depth * embed_dim
 
 
-def stage_score(depth: Number, embed_dim: Number, mlp_ratio: Number, published: StageShape | None) -> Number:
-    """A stage's part of the prior, a whole number; S where nothing was published to compare with."""
-    if published is None:
-        return width_sum(depth, embed_dim)
+def width_sum_of(config: PVTConfig | PiTConfig) -> int:
+    """S of a configuration."""
+    stages: Sequence[StageConfig | PiTStage] = config.stages
+    return sum(width_sum(stage.depth, stage.embed_dim) for stage in stages)
+
+
+def stage_score(depth: Number, embed_dim: Number, mlp_ratio: Number, published: StageShape) -> Number:
+    """A stage's part of the prior, a whole number."""
     ratios = (embed_dim / published.embed_dim, depth / published.depth, mlp_ratio / published.mlp_ratio)
     mean = sum(weight * ratio**EXPONENT for weight, ratio in zip(WEIGHTS, ratios, strict=True)) / sum(WEIGHTS)
     return np.rint(width_sum(published.depth, published.embed_dim) * mean ** (1 / EXPONENT))
@@ -46,13 +50,14 @@ def stage_score(depth: Number, embed_dim: Number, mlp_ratio: Number, published: 
 def prior_score(config: PVTConfig | PiTConfig, frame: Frame) -> int:
     """The prior of a configuration: the sum over its stages.
 
-    Raises `ScoreError` where frame is of networks with another number of stages.
+    Raises `ScoreError` where frame has no published networks of as many stages.
     """
     stages: Sequence[StageConfig | PiTStage] = config.stages
-    published = frame.published or (None,) * len(stages)
+    published = frame.published or ()
     if len(published) != len(stages):
         raise ScoreError(
-            f"{config.name}: the prior compares with networks of {len(published)} stages, got {len(stages)}"
+            f"{config.name}: the prior compares with published pyramids of as many stages as its {len(stages)}, at a "
+            "number of MACs, and there are none: width_sum needs none"
         )
     parts = (stage_score(s.depth, s.embed_dim, s.mlp_ratio, p) for s, p in zip(stages, published, strict=True))
     return sum(map(int, parts))

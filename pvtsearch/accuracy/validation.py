@@ -15,7 +15,6 @@ from typing import Any
 from pvtsearch.accuracy.agreement import Agreement, Estimate, agreement, mean_ranks, noise_ceiling
 from pvtsearch.accuracy.cards import Ceiling, Validation
 from pvtsearch.accuracy.frame import Frame, own_frame
-from pvtsearch.accuracy.prior import width_sum
 from pvtsearch.accuracy.signals import SIGNALS, Candidate, Scorer
 from pvtsearch.accuracy.tables import TrainedTable, network_macs
 from pvtsearch.analysis.baselines import network_cost
@@ -35,12 +34,8 @@ def _macs(config: Candidate, _frame: Frame) -> float:
     return network_macs(config)
 
 
-def _width_sum(config: Candidate, _frame: Frame) -> float:
-    return float(sum(width_sum(stage.depth, stage.embed_dim) for stage in config.stages))
-
-
 # What any signal has to beat: not signals themselves, for a search keeps costs low.
-COUNTS: dict[str, Scorer] = {"params": _params, "macs": _macs, "width_sum": _width_sum}
+COUNTS: dict[str, Scorer] = {"params": _params, "macs": _macs}
 
 
 def scorer(name: str) -> Scorer:

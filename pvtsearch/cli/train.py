@@ -12,8 +12,9 @@ from pvtsearch.analysis.setting import Autocast
 from pvtsearch.cli import values
 from pvtsearch.cli.outputs import claimed, file_name
 from pvtsearch.cli.progress import progress
+from pvtsearch.config import ModelConfig, PVTConfig
 from pvtsearch.errors import InputError
-from pvtsearch.serialize import load_config
+from pvtsearch.serialize import dump_config, load_config
 
 if TYPE_CHECKING:
     from pvtsearch.training.loop import Job
@@ -67,7 +68,7 @@ def train(
             )
         if leads():
             write_weights(folder / "weights.pt", weights)
-            write_texts(folder, outcome, training_json(wanted, machine, outcome))
+            write_texts(folder, wanted.config, outcome, training_json(wanted, machine, outcome))
             print(in_words(wanted, outcome, folder))
 
 
@@ -79,14 +80,18 @@ def the_side(text: str | None, default: int) -> int:
     return size[0]
 
 
-def write_texts(folder: Path, outcome: Outcome, document: str) -> None:
-    """curve.csv and training.json; the checkpoint stays, so that the same command is done at once."""
+def write_texts(folder: Path, network: ModelConfig, outcome: Outcome, document: str) -> None:
+    """curve.csv, training.json, and network.yaml, a pyramid as it was trained.
+
+    The checkpoint stays, so that the same command is done at once.
+    """
     from pvtsearch.files import write_all
 
     rows = "".join(f"{e.number},{e.loss:.6f},{e.accuracy_percent:.4f}\n" for e in outcome.curve)
     write_all({
         folder / "curve.csv": f"epoch,loss,accuracy_percent\n{rows}",
         folder / "training.json": document,
+        **({folder / "network.yaml": dump_config(network)} if isinstance(network, PVTConfig) else {}),
     })  # fmt: skip
 
 

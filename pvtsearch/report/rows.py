@@ -14,7 +14,7 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import ConfigError
 from pvtsearch.presets import PRESETS
 from pvtsearch.records import SearchResult, TrialRecord
-from pvtsearch.report.campaign_wording import campaign_in_words
+from pvtsearch.report.campaign_wording import campaign_in_words, trials_in_words
 from pvtsearch.report.comparison import Comparison, compared
 from pvtsearch.report.landmarks import LandmarkRow, landmark_rows
 from pvtsearch.report.latency_wording import finalists_in_words, prediction_in_words
@@ -120,6 +120,7 @@ def claims(result: SearchResult) -> tuple[str, ...]:
         quality_in_words(result),
         prediction_in_words(result),
         finalists_in_words(result),
+        trials_in_words(result),
         *campaign_in_words(result),
         beside_in_words(result),
     )

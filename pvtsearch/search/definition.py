@@ -81,7 +81,7 @@ def _check(name: str, stored: Mapping[str, Any], definition: Mapping[str, Any]) 
     schema = stored.get(_SCHEMA, 1)
     if schema not in range(1, SCHEMA + 1):
         raise StudyError(f"study '{name}' has schema {_short(schema)}; this version of pvtsearch reads 1 to {SCHEMA}")
-    found = stored.get(_DEFINITION) or {}
+    found, definition = _flat(stored.get(_DEFINITION) or {}), _flat(definition)
     differing = [key for key in dict.fromkeys([*definition, *found]) if found.get(key) != definition.get(key)]
     told = [f"its {key} is {_short(found.get(key))}, this command's {_short(definition.get(key))}" for key in differing]
     made, here = (
@@ -92,6 +92,14 @@ def _check(name: str, stored: Mapping[str, Any], definition: Mapping[str, Any]) 
     if told:
         raise StudyError(f"study '{name}' belongs to another search: {'; '.join(told[:_SHOWN])}; "
                          "give another --out or --study")  # fmt: skip
+
+
+def _flat(values: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """Values of mappings in mappings, each by the keys that lead to it: what differs is named alone."""
+    flat = dict[str, Any]()
+    for key, value in values.items():
+        flat |= _flat(value, f"{within}{key} ") if isinstance(value, Mapping) else {f"{within}{key}": value}
+    return flat
 
 
 def _short(value: Any) -> str:

@@ -178,6 +178,7 @@ def found_by(plan: StudyPlan, study: StoredStudy, circumstances: Mapping[str, An
         seed=plan.seed,
         circumstances={
             **(circumstances or {}),
+            **{key: plan.definition[key] for key in ("training",) if key in plan.definition},
             **others,
             "exhausted": len(evaluated) + sum(others.values()) < plan.trials,
             "versions": library_versions(_LIBRARIES),
