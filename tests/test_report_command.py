@@ -111,7 +111,7 @@ def test_every_measurement_is_in_the_table(folder: Path) -> None:
 
 def test_where_nothing_is_steady_the_page_says_so(folder: Path) -> None:
     """A device of which no number is known is not left out, and no number stands in."""
-    rows = [row for row in read_devices(folder).values()]
+    rows = list(read_devices(folder).values())
     unknown = dataclasses.replace(rows[0], rows=tuple(r for r in rows[0].rows if r["median_ms"] is None))
     found = devices({"x": unknown}, [], {})
     assert headline(found) == f"{found.names[0]}: no steady number among the measurements."
