@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, get_arg
 
 from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid, PatchEmbed, embedded_grid
+from pvtsearch.shown import short
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs  # of typing from Python 3.13 on; comes with mypy
@@ -36,7 +37,7 @@ DENSE_STAGES = 4
 def check_int(name: str, value: Any, *, minimum: int) -> None:
     """Raise `ConfigError` unless value is an int (no bool) from minimum to `LARGEST`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ConfigError(f"{name} must be an integer of at least {minimum}, got {value!r}")
+        raise ConfigError(f"{name} must be an integer of at least {minimum}, got {short(value)}")
     if value > LARGEST:
         raise ConfigError(f"{name} must be at most {LARGEST:,}, got a number of {value.bit_length()} bits")
 
@@ -44,27 +45,25 @@ def check_int(name: str, value: Any, *, minimum: int) -> None:
 def check_number(name: str, value: Any) -> None:
     """Raise `ConfigError` unless value is a finite number (no bool)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
-        raise ConfigError(f"{name} must be a finite number of at most {LARGEST:,}, got {str(value)[:40]}")
+        raise ConfigError(f"{name} must be a finite number of at most {LARGEST:,}, got {short(value)}")
 
 
 def check_name(value: Any) -> None:
     """Raise `ConfigError` unless value is text that can be printed in a line."""
     if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_NAME:
-        raise ConfigError(
-            f"name must be text of at most {LONGEST_NAME:,} printable characters, got {str(value)[:40]!r}"
-        )
+        raise ConfigError(f"name must be text of at most {LONGEST_NAME:,} printable characters, got {short(value)}")
 
 
 def check_bool(name: str, value: Any) -> None:
     """Raise `ConfigError` unless value is True or False."""
     if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be true or false, got {value!r}")
+        raise ConfigError(f"{name} must be true or false, got {short(value)}")
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise `ConfigError` unless value is one of choices."""
     if not isinstance(value, str) or value not in choices:
-        raise ConfigError(f"{name} must be {' or '.join(choices)}, got {value!r}")
+        raise ConfigError(f"{name} must be {' or '.join(choices)}, got {short(value)}")
 
 
 NOT_BUILT = {
@@ -113,7 +112,7 @@ def height_and_width(image_size: int | ImageSize) -> ImageSize:
     """An image size as (height, width); a single number is both sides."""
     sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
     if len(sides) != 2:
-        raise ConfigError(f"image_size must be a side or (height, width), got {image_size!r}")
+        raise ConfigError(f"image_size must be a side or (height, width), got {short(image_size)}")
     for side in sides:
         check_int("image_size", side, minimum=1)
     return sides[0], sides[1]
@@ -169,7 +168,7 @@ class StageConfig:
             check_int(name, getattr(self, name), minimum=1)
         check_number("mlp_ratio", self.mlp_ratio)
         if not isinstance(self.attention, SpatialReduction | PooledReduction):
-            raise ConfigError(f"attention must be SpatialReduction or PooledReduction, got {self.attention!r}")
+            raise ConfigError(f"attention must be SpatialReduction or PooledReduction, got {short(self.attention)}")
         if self.embed_dim % self.num_heads:
             raise ConfigError(
                 f"num_heads must divide embed_dim, got num_heads={self.num_heads}, embed_dim={self.embed_dim}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pvtsearch.errors import BudgetError
+from pvtsearch.shown import short
 
 Cost = Mapping[str, int]
 
@@ -23,7 +24,7 @@ class Budget:
     def __post_init__(self) -> None:
         for metric, limit in self.limits.items():
             if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-                raise BudgetError(f"the limit of {metric} must be an integer of at least 1, got {limit!r}")
+                raise BudgetError(f"the limit of {metric} must be an integer of at least 1, got {short(limit)}")
 
     def admits(self, cost: Cost) -> bool:
         """Whether every limited metric of cost is at or below its limit."""

@@ -1,17 +1,15 @@
-"""Files: YAML read with its place in every complaint, and text written whole or not at all."""
+"""Files written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pvtsearch.errors import InputError
-
-MAX_FILE_BYTES = 1_000_000
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -29,11 +27,11 @@ def write_all(texts: Mapping[Path, str]) -> None:
         for path, text in texts.items():
             written[path] = _write_beside(path, text)
         for path, temporary in written.items():
-            with _named(path), temporary.open("rb") as file:
-                os.fsync(file.fileno())
+            with named(path):
+                _flush(temporary)
         for path, temporary in written.items():
-            with _named(path):
-                os.replace(temporary, path)
+            with named(path):
+                os.replace(temporary, _place(path))
     finally:
         for temporary in written.values():
             temporary.unlink(missing_ok=True)
@@ -41,9 +39,10 @@ def write_all(texts: Mapping[Path, str]) -> None:
 
 def _write_beside(path: Path, text: str) -> Path:
     """A new file with text, in the folder of path."""
-    with _named(path):
+    with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        place = _place(path)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -55,33 +54,40 @@ def _write_beside(path: Path, text: str) -> Path:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def appearing(path: Path) -> Iterator[Path]:
+    """Another path, of the same ending, to write to: path is the file there when all went well, else as it was.
+
+    Raises `InputError` that names path for what the system refuses.
+    """
+    with named(path):
+        place = _place(path)
+        temporary = place.with_name(f".{place.stem}.{os.getpid()}{place.suffix}")
+        try:
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, place)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _place(path: Path) -> Path:
+    """Where links lead. Raises `OSError` for what is no file: a device would be replaced by one."""
+    place = Path(os.path.realpath(path))
+    if place.exists() and not stat.S_ISREG(place.stat().st_mode):
+        raise OSError("Is a directory" if place.is_dir() else "not a regular file")
+    return place
+
+
+def _flush(path: Path) -> None:
+    """Wait until the file is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
     """Turns what the system refuses into an error that names path."""
     try:
         yield
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def read_yaml(path: Path) -> Any:
-    """Parse a YAML 1.2 file into plain values; raises `InputError` naming file, line and column."""
-    from ruamel.yaml import YAML
-
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes, which no configuration needs")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
-        raise InputError(f"{path}: cannot be read: {reason}") from error
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except Exception as error:  # a file of any content: the reader raises what it stumbles over
-        raise InputError(f"{path}: {_yaml_problem(error)}") from error
-
-
-def _yaml_problem(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or "not valid YAML"
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{where}not valid YAML: {' '.join(str(problem).split())}".removesuffix(": not valid YAML")

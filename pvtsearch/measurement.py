@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from pvtsearch.analysis.baselines import network_cost
+from pvtsearch.analysis.baselines import buildable_cost
 from pvtsearch.analysis.device import circumstances
 from pvtsearch.analysis.latency import (
     random_numbers_kept,
@@ -25,8 +25,8 @@ Advance: TypeAlias = Callable[[int], None]
 
 
 def candidate(config: ModelConfig, image_size: ImageSize, task: Task, attention: AttentionKernel) -> Candidate:
-    """The network of a configuration. Raises `ConfigError` where the input is too small for it."""
-    network_cost(config, image_size, task)
+    """The network of a configuration. Raises `ConfigError` where it is too large, or the input too small for it."""
+    buildable_cost(config, image_size, task)
     return Candidate(
         name=config.name,
         build=lambda: build_model(config, task=task, attention=attention),

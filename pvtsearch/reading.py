@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from pvtsearch.errors import ConfigError, InputError, SpaceError
+from pvtsearch.shown import short
 
 T = TypeVar("T")
+
+HIDDEN = "***"
+_OF_USER = re.compile(r"(?is)((?:://|\b(?:postgres|mysql|mariadb|oracle|mssql)[\w+]*:)[^:]*:).*(?=@)")  # slashes or not
+_IN_QUERY = re.compile(r"(?i)([?&;][^=&;#]*(?:password|passwd|passphrase|pwd|secret|token)=)[^&;#]*")
 
 
 def refuse(where: str, problem: str) -> NoReturn:
@@ -22,30 +28,20 @@ def read_mapping(value: Any, where: str, known: Sequence[str]) -> dict[str, Any]
         refuse(where.removesuffix(": "), f"must be a mapping of {', '.join(known)}, got {short(value)}")
     for key in value:
         if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
+            close = difflib.get_close_matches(_short_key(key), known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
             separator = "" if where.endswith(": ") else "."
             raise InputError(f"{where}{separator}{_short_key(key)}: unknown field, {hint}")
     return dict(value)
 
 
-def short(value: Any) -> str:
-    """Value as it is shown in an error."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def hide_password(url: str) -> str:
-    """A storage URL that may be shown; any other text as it is."""
-    before, separator, after = url.partition("://")
-    credentials, at, host = after.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{before}{separator}{user}:***{at}{host}" if ":" in credentials else url
+    """A storage URL that may be shown, without the passwords of its user and of its query; other text as it is."""
+    return _IN_QUERY.sub(rf"\g<1>{HIDDEN}", _OF_USER.sub(rf"\g<1>{HIDDEN}", url))
 
 
 def _short_key(key: Any) -> str:
-    text = str(key).encode("unicode_escape").decode()
-    return text if len(text) <= 60 else text[:57] + "..."
+    return short(key).removeprefix("'").removesuffix("'")
 
 
 def read_sequence(value: Any, where: str, what: str) -> list[Any]:

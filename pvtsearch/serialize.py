@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pvtsearch.config import Attention, ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig
+from pvtsearch.documents import read_yaml
 from pvtsearch.errors import ConfigError
-from pvtsearch.files import read_yaml
 from pvtsearch.presets import PRESETS
 from pvtsearch.reading import at, located, read_mapping, read_sequence, refuse, required
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pvtsearch.config import Attention, PooledReduction, SpatialReduction
+from pvtsearch.documents import read_yaml
 from pvtsearch.errors import SpaceError
-from pvtsearch.files import read_yaml
 from pvtsearch.knobs import KNOWN_RULED_KNOBS, KNOWN_STAGE_METRICS, KNOWN_TRENDS, Rule, ShareRule, StageKnobs, TrendRule
-from pvtsearch.reading import at, located, read_mapping, read_sequence, refuse, required, short
+from pvtsearch.reading import at, located, read_mapping, read_sequence, refuse, required
+from pvtsearch.shown import short
 from pvtsearch.space import NETWORK_KNOBS, SearchSpace
 
 MAX_KNOB_VALUES = 10_000
@@ -76,7 +77,7 @@ def _knob(value: Any, where: str) -> tuple[Any, ...]:
     if len(values) > MAX_KNOB_VALUES:
         refuse(where, f"has {len(values):,} values, at most {MAX_KNOB_VALUES:,} are allowed")
     for item in values:
-        if isinstance(item, list | Mapping) or item is None:
+        if not isinstance(item, int | float | str):
             refuse(where, f"must hold plain values, got {short(item)}")
     return tuple(values)
 
@@ -97,7 +98,9 @@ def _range(values: Mapping[str, Any], where: str) -> tuple[int, ...]:
 
 
 _TREND = re.compile(rf"({'|'.join(KNOWN_RULED_KNOBS)}) ({'|'.join(KNOWN_TRENDS)})")
-_SHARE = re.compile(rf"stage (\d+): ({'|'.join(KNOWN_STAGE_METRICS)}) (<=|>=) (\d+(?:\.\d+)?) budget")
+_SHARE = re.compile(
+    rf"stage (\d{{1,2}}): ({'|'.join(KNOWN_STAGE_METRICS)}) (<=|>=) (\d{{1,6}}(?:\.\d{{1,12}})?) budget", re.ASCII
+)
 
 
 def _rule(text: Any, where: str) -> Rule:

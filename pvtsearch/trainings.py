@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -38,6 +38,11 @@ class Outcome:
         """Standard error of the accuracy that the number of held-out images alone brings, in points."""
         share = min(max(self.accuracy_percent / 100, 1 / self.held_out), 1 - 1 / self.held_out)
         return 100 * float((share * (1 - share) / self.held_out) ** 0.5)
+
+
+def epochs_from(rows: Iterable[Mapping[str, float]]) -> tuple[Epoch, ...]:
+    """A curve from plain values; raises `KeyError`, `TypeError` or `ValueError` where they are no such thing."""
+    return tuple(Epoch(int(row["number"]), float(row["loss"]), float(row["accuracy_percent"])) for row in rows)
 
 
 def best_epoch(curve: Sequence[Epoch]) -> Epoch:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 import torch
 from torch import nn
 
-from pvtsearch.analysis.baselines import network_cost
+from pvtsearch.analysis.baselines import buildable_cost
 from pvtsearch.analysis.counted import count_by_operator, count_macs_on_meta, count_params
 from pvtsearch.analysis.live_bytes import inference_peak_bytes, training_peak_bytes
 from pvtsearch.analysis.peak import inference_memory, training_memory
@@ -29,12 +29,9 @@ from pvtsearch.config import (
     height_and_width,
     is_dense,
 )
-from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid, embedded_grid
 from pvtsearch.heads import region_shapes
 from pvtsearch.models.baselines import build_model
-
-LARGEST_BUILT = 2 * 10**9
 
 
 @dataclass(frozen=True)
@@ -94,9 +91,7 @@ def verify(
     see; weights are zero. Raises `ConfigError` where the input is too small for the network.
     """
     size = height_and_width(config.image_size if image_size is None else image_size)
-    cost = network_cost(config, size, task).total
-    if cost.params > LARGEST_BUILT:
-        raise ConfigError(f"{config.name}: {cost.params:,} parameters are too many to build: at most {LARGEST_BUILT:,}")
+    cost = buildable_cost(config, size, task)
     closed = cost.by_operator()
     module = _without_weights(config, task)
     regions = region_shapes(task)

@@ -108,7 +108,7 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
     assert table.read_text() == "a,b\n1,2\n"
     table.unlink()
     (tmp_path / "nvidia-h200.samples.json").write_text("{")
-    with pytest.raises(InputError, match=r"samples\.json: cannot be read"):
+    with pytest.raises(InputError, match=r"samples\.json: not valid JSON"):
         add_measurements(found(), tmp_path)
     assert not table.exists()
 

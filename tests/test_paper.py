@@ -11,7 +11,7 @@ import pytest
 
 from pvtsearch.analysis.reproduction import costed_rows, reproduction
 from pvtsearch.cli import run
-from pvtsearch.files import MAX_FILE_BYTES
+from pvtsearch.documents import MOST_BYTES as MAX_FILE_BYTES
 from pvtsearch.report.markdown import markdown
 from pvtsearch.report.paper import files
 from pvtsearch.report.paper_page import headline

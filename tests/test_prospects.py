@@ -140,7 +140,7 @@ def test_memory_no_longer_matters_after_a_stage() -> None:
         "pvt_v1",
         budget="resnet101",
         match=["params", "macs", "inference_memory"],
-        objectives=["prior", "macs"],
+        objectives=["macs"],
         image_size=None,
         task="classification",
         extrapolate=True,

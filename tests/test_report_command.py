@@ -20,7 +20,9 @@ from pvtsearch.report.devices import devices, headline
 from pvtsearch.report.devices_page import devices_page, write_devices
 from pvtsearch.report.stored import Stored, write_stored
 from pvtsearch.search.run import plan_search
-from pvtsearch.search.study import open_study, run_study, sqlite_storage
+from pvtsearch.search.storages import sqlite_storage
+from pvtsearch.search.stored import open_study
+from pvtsearch.search.study import run_study
 from pvtsearch.search.unfinished import begun
 
 DEVICES = Path(__file__).parent.parent / "reports" / "devices"

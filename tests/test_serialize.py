@@ -53,7 +53,7 @@ MALFORMED_CONFIGS = {
     "stages: !!python/object/apply:os.system ['true']": "not valid YAML",
     f"stages: [{STAGE}]\nnorm_eps: 0": "norm_eps must be above 0",
     f"stages: [{STAGE}]\ndrop_path_rate: 1": "drop_path_rate must be at least 0 and below 1",
-    f"stages: [{STAGE}]\nname: 5": "name must be text of at most 1,000 printable characters, got '5'",
+    f"stages: [{STAGE}]\nname: 5": "name must be text of at most 1,000 printable characters, got 5",
     f"stages: [{STAGE}]\n1: 5": "1: unknown field",
     f"stages: [{STAGE}]\nname: {'x' * 1001}": "at most 1,000 printable characters",
     f"stages: [{STAGE}]\nname: '\u2028'": "printable characters",

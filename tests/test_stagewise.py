@@ -34,7 +34,7 @@ epsilons = st.sampled_from((Fraction(1, 1000), Fraction(1, 100), Fraction(1, 10)
 
 def values(problem: Problem, objectives: Sequence[Objective], config: PVTConfig) -> tuple[int, ...]:
     """The objectives of a configuration one by one, less is better."""
-    known = {**cost_of(problem, config), "prior": -prior_score(config)}
+    known = {**cost_of(problem, config), "prior": -prior_score(config, problem.frame)}
     return tuple(known[objective.name] for objective in objectives)
 
 

@@ -24,7 +24,9 @@ from pvtsearch.reading import hide_password
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.search.run import answered, plan_search, run_search
 from pvtsearch.search.samplers import SAMPLERS
-from pvtsearch.search.study import open_study, run_study, sqlite_storage
+from pvtsearch.search.storages import sqlite_storage
+from pvtsearch.search.stored import open_study
+from pvtsearch.search.study import run_study
 from pvtsearch.serialize import load_config
 from pvtsearch.serialize_space import load_space
 

@@ -7,9 +7,7 @@ is an accuracy. CSV has the same as columns.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +16,11 @@ from typing import Any
 
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.config import PVTConfig
-from pvtsearch.errors import InputError
+from pvtsearch.documents import parse_json, read_csv, read_text
 from pvtsearch.models.pit_config import PiTConfig, pit_cost
-from pvtsearch.reading import located, read_mapping, read_sequence, refuse, short
+from pvtsearch.reading import located, read_mapping, read_sequence, refuse
 from pvtsearch.serialize import config_from_dict, load_config
+from pvtsearch.shown import short
 
 ARCHITECTURE = ("config", "arch")
 MAX_TABLE_BYTES = 100_000_000
@@ -56,8 +55,8 @@ def load_table(path: Path, accuracies: Sequence[str] = ()) -> TrainedTable:
 
     Paths of configurations are relative to the file. Raises `InputError` naming file, row, column, value and law.
     """
-    content = _read(path)
-    data = _rows_of_csv(content) if path.suffix == ".csv" else _parsed(content, path)
+    content = read_text(path, MAX_TABLE_BYTES)
+    data = _rows_of_csv(content, str(path)) if path.suffix == ".csv" else parse_json(content, str(path))
     values = read_mapping(data, f"{path}: ", ("source", "model", "columns", "networks"))
     rows = read_sequence(values.get("networks"), f"{path}: networks", "rows")
     if len(rows) < 2:
@@ -78,30 +77,13 @@ def load_table(path: Path, accuracies: Sequence[str] = ()) -> TrainedTable:
     )
 
 
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_TABLE_BYTES:
-            raise InputError(f"{path}: larger than {MAX_TABLE_BYTES:,} bytes, which no table of trained networks needs")
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
-        raise InputError(f"{path}: cannot be read: {reason}") from error
-
-
-def _parsed(content: str, path: Path) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise InputError(f"{path}: must be JSON, or a .csv file: {error}") from error
-
-
-def _rows_of_csv(content: str) -> dict[str, Any]:
+def _rows_of_csv(content: str, where: str) -> dict[str, Any]:
     """The rows of a CSV as JSON has them; a configuration that starts with a brace is a value."""
-    rows = [{key: value for key, value in row.items() if value != ""} for row in csv.DictReader(content.splitlines())]
-    for row in rows:
+    rows = [{key: value for key, value in row.items() if value != ""} for row in read_csv(content, where)]
+    for number, row in enumerate(rows):
         for key in ARCHITECTURE:
             if str(row.get(key, "")).startswith("{"):
-                row[key] = located(f"column {key}", json.loads, row[key])
+                row[key] = parse_json(row[key], f"{where}: networks[{number}].{key}")
     return {"networks": rows}
 
 
@@ -134,7 +116,7 @@ def _accuracy(row: Mapping[str, Any], name: str, where: str) -> float:
     value = row[name]
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         refuse(f"{where}.{name}", f"must be a finite number, got {short(value)} (--accuracy names the columns to use)")

@@ -14,7 +14,8 @@ from typing import Any
 
 from pvtsearch.accuracy.agreement import Agreement, Estimate, agreement, mean_ranks, noise_ceiling
 from pvtsearch.accuracy.cards import Ceiling, Validation
-from pvtsearch.accuracy.frame import Frame
+from pvtsearch.accuracy.frame import Frame, own_frame
+from pvtsearch.accuracy.prior import width_sum
 from pvtsearch.accuracy.signals import SIGNALS, Candidate, Scorer
 from pvtsearch.accuracy.tables import TrainedTable, network_macs
 from pvtsearch.analysis.baselines import network_cost
@@ -34,8 +35,12 @@ def _macs(config: Candidate, _frame: Frame) -> float:
     return network_macs(config)
 
 
+def _width_sum(config: Candidate, _frame: Frame) -> float:
+    return float(sum(width_sum(stage.depth, stage.embed_dim) for stage in config.stages))
+
+
 # What any signal has to beat: not signals themselves, for a search keeps costs low.
-COUNTS: dict[str, Scorer] = {"params": _params, "macs": _macs}
+COUNTS: dict[str, Scorer] = {"params": _params, "macs": _macs, "width_sum": _width_sum}
 
 
 def scorer(name: str) -> Scorer:
@@ -57,7 +62,7 @@ def scores_of(
     score, scores, seconds = scorer(name), list[float](), list[float]()
     for count, (config, macs) in enumerate(zip(table.networks, table.macs(), strict=True), start=1):
         start = time.perf_counter()
-        scores.append(float(score(config, Frame((config.image_size, config.image_size), macs_limit=macs))))
+        scores.append(float(score(config, own_frame(config, macs))))
         seconds.append(time.perf_counter() - start)
         on_network(count)
     return scores, seconds

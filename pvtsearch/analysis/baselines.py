@@ -17,11 +17,13 @@ from pvtsearch.config import (
     check_task,
     is_dense,
 )
+from pvtsearch.errors import ConfigError
 from pvtsearch.geometry import Grid, halved
 from pvtsearch.heads import DENSE_HEADS
 
 STEM_CHANNELS = 64
 BASE_WIDTHS = (64, 128, 256, 512)
+LARGEST_BUILT = 2 * 10**9  # parameters: what is larger was a slip, and would be allocated for hours
 
 
 def residual_branch(config: ResNetConfig, in_chans: int, base: int, *, entering: Grid, grid: Grid) -> LayerCost:
@@ -103,3 +105,11 @@ def network_cost(config: ModelConfig, image_size: ImageSize, task: Task = "class
     if isinstance(config, PVTConfig):
         return pvt_cost(config, image_size, task)
     return resnet_cost(config, image_size, task)
+
+
+def buildable_cost(config: ModelConfig, image_size: ImageSize, task: Task) -> LayerCost:
+    """What a network costs in all. Raises `ConfigError` where it is too large to be built, or the input too small."""
+    cost = network_cost(config, image_size, task).total
+    if cost.params > LARGEST_BUILT:
+        raise ConfigError(f"{config.name}: {cost.params:,} parameters are too many to build: at most {LARGEST_BUILT:,}")
+    return cost

@@ -12,6 +12,7 @@ from typing import Any
 from pvtsearch.analysis.calibration import Calibration, DevicePeaks, Measured, Subject
 from pvtsearch.analysis.timing import TimingSetting
 from pvtsearch.config import PVTConfig
+from pvtsearch.documents import read_json
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
 from pvtsearch.serialize import config_from_dict, config_to_dict, load_config
@@ -76,7 +77,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 def read_calibration(path: Path) -> Calibration:
     """The calibration in a file. Raises `InputError` that names the file for any other content."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         if values["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version is {values['schema_version']}, known is {SCHEMA_VERSION}")
         peaks, anchor = values["peaks"], values["anchor"]
@@ -95,9 +96,8 @@ def read_calibration(path: Path) -> Calibration:
             left_out=tuple(_subject_from_dict(row, values["templates"], str(path)) for row in values["left_out"]),
             file=str(path),
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}: no calibration can be read from it: {reason}") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        raise InputError(f"{path}: no calibration can be read from it: {type(error).__name__}: {error}") from error
 
 
 def _row_from_dict(row: Mapping[str, Any], templates: Sequence[Mapping[str, Any]], where: str) -> Measured:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import secrets
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ from typing import Any
 
 from pvtsearch.analysis.measured import Measured, Measurements
 from pvtsearch.analysis.timing import Latency
+from pvtsearch.documents import MOST_BYTES_OF_JSON, read_csv, read_json, read_text
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_all
 from pvtsearch.locks import held
+from pvtsearch.shown import short
 
 FOLDER = Path("reports/devices")
 SCHEMA_VERSION = 1
@@ -75,17 +78,18 @@ def add_measurements(found: Measurements, folder: Path) -> Path:
 
 def read_device(table: Path) -> DeviceRecords:
     """The records of one device, by the path of its table; nothing where there is no such file."""
-    try:
-        text = table.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not table.exists():
         return DeviceRecords((), {})
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{table}: cannot be read: {error}") from error
-    lines = csv.DictReader(io.StringIO(text))
-    if tuple(lines.fieldnames or ()) != COLUMNS:
+    text = read_text(table, MOST_BYTES_OF_JSON)
+    if text.partition("\n")[0].strip() != ",".join(COLUMNS):
         raise InputError(f"{table}: is no table of measurements, whose columns are {','.join(COLUMNS)}")
     runs = _document(table.with_suffix(".json")).get("runs", {})
-    return DeviceRecords(tuple({name: _value(name, cell) for name, cell in line.items()} for line in lines), runs)
+    lines = enumerate(read_csv(text, str(table)), start=1)
+    return DeviceRecords(tuple(_row(line, f"{table}: row {number}") for number, line in lines), runs)
+
+
+def _row(line: Mapping[str, str], where: str) -> dict[str, Any]:
+    return {name: _value(name, cell, where) for name, cell in line.items()}
 
 
 def read_devices(folder: Path = FOLDER) -> dict[str, DeviceRecords]:
@@ -95,27 +99,29 @@ def read_devices(folder: Path = FOLDER) -> dict[str, DeviceRecords]:
 
 
 def _is_table(path: Path) -> bool:
-    with path.open(encoding="utf-8") as file:
-        return file.readline().strip() == ",".join(COLUMNS)
+    return path.is_file() and read_text(path, MOST_BYTES_OF_JSON).partition("\n")[0].strip() == ",".join(COLUMNS)
 
 
-def _value(name: str, cell: str) -> Any:
+def _value(name: str, cell: str, where: str) -> Any:
     if cell == "" and name != "note":
         return None
-    if name in INTEGERS:
-        return int(cell)
+    try:
+        if name in INTEGERS:
+            return int(cell)
+        number = float(cell) if name.endswith("_ms") or name == "images_per_second" else None
+    except ValueError as error:
+        raise InputError(f"{where}: {name} must be a number, got {short(cell)}") from error
+    if number is not None and not math.isfinite(number):
+        raise InputError(f"{where}: {name} must be a finite number, got {short(cell)}")
     if name == "launch_bound":
         return cell == "True"
-    return float(cell) if name.endswith("_ms") or name == "images_per_second" else cell
+    return cell if number is None else number
 
 
 def _document(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+    found = read_json(path)
     if not isinstance(found, dict):
         raise InputError(f"{path}: is no document of measurements")
     return found

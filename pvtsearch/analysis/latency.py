@@ -23,7 +23,7 @@ from pvtsearch.analysis.live_bytes import Ready, ready_pass, ready_step
 from pvtsearch.analysis.measured import Peaks
 from pvtsearch.analysis.sampling import Run, StateReader, Timer
 from pvtsearch.analysis.setting import MemoryFormat
-from pvtsearch.analysis.timing import Sample, TimingSetting
+from pvtsearch.analysis.timing import Sample, TimingSetting, check_device
 from pvtsearch.errors import DoesNotFit, InputError
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ UNBOUND = 2**31 - 1  # graphs that torch.compile may keep of one class of module
 
 def torch_device(name: str) -> torch.device:
     """The device called cpu, cuda or cuda:N, with its number. Raises `InputError` where torch does not see it."""
+    check_device(name)
     device = torch.device(name)
     if device.type == "cpu":
         return device

@@ -14,6 +14,7 @@ from pvtsearch.analysis.order_statistics import LEAST_COUNT, Interval, Modes, dr
 from pvtsearch.analysis.setting import Dtype, Execution, MemoryFormat, Mode, Optimizer
 from pvtsearch.config import AttentionKernel, check_choice, check_int
 from pvtsearch.errors import ConfigError, Unsteady
+from pvtsearch.shown import short
 
 Verdict: TypeAlias = Literal["faster", "slower", "not distinguishable"]
 
@@ -22,7 +23,13 @@ NOTABLE = 0.02  # a smaller drift, or modes nearer to each other, is not worth a
 TOLERATED_DRIFT = 0.2
 TOLERATED_WIDTH = 0.25  # of the interval, on one side
 TOLERATED_SHARE = 0.35  # of a second mode: with more the median may lie in either
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+_DEVICE = re.compile(r"cpu|cuda(:\d{1,4})?", re.ASCII)
+
+
+def check_device(name: str) -> None:
+    """Raise `ConfigError` unless name is cpu, cuda or cuda:N."""
+    if not _DEVICE.fullmatch(name):
+        raise ConfigError(f"device must be cpu, cuda or cuda:N, got {short(name)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +50,7 @@ class TimingSetting:
     optimizer: Optimizer = "adamw"
 
     def __post_init__(self) -> None:
-        if not _DEVICE.fullmatch(self.device):
-            raise ConfigError(f"device must be cpu, cuda or cuda:N, got '{self.device}'")
+        check_device(self.device)
         check_int("batch_size", self.batch_size, minimum=1)
         check_choice("dtype", self.dtype, get_args(Dtype))
         check_choice("mode", self.mode, get_args(Mode))

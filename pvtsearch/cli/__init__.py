@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
-from typer.exceptions import TyperException
 
 from pvtsearch.cli import (
     calibrate,
@@ -21,14 +21,14 @@ from pvtsearch.cli import (
     search,
     signals,
     space,
+    supernet,
     sweep,
     train,
     validate,
     verify,
 )
-from pvtsearch.errors import Failure, InputError
-
-INTERRUPTED = 130  # what typer returns for a KeyboardInterrupt
+from pvtsearch.cli.arguments import cover_passwords
+from pvtsearch.cli.exits import status_of
 
 app = typer.Typer(
     name="pvtsearch",
@@ -50,38 +50,21 @@ app.command("export")(export.export)
 app.command("list")(listing.list_known)
 app.command("signals")(signals.signals)
 app.command("train")(train.train)
+app.command("supernet")(supernet.supernet)
 app.command("data")(data.data)
 app.command("report")(report.report)
 app.command("validate")(validate.validate)
 
 
 def main() -> None:
-    """Run one command. Exit status 0; 1: ran, but failed; 2: bad input, one line on stderr; 130: interrupted."""
+    """Run one command, and exit with its status (`pvtsearch.cli.exits`)."""
+    cover_passwords(sys.argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # none where the caller closed it
+            stream.reconfigure(errors="backslashreplace")  # of a terminal that lacks a letter
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
-    try:
-        status = app(arguments or ["--help"], prog_name="pvtsearch", standalone_mode=False)
-    except InputError as error:
-        return _complain(error, 2)
-    except Failure as error:
-        return _complain(error, 1)
-    except TyperException as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        return _complain(message.replace("Value error, ", ""), 2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    if status == INTERRUPTED:
-        _complain(
-            "interrupted; with the same command trials and trainings go on where they were, all else begins anew",
-            INTERRUPTED,
-        )
-    return status if isinstance(status, int) else 0
-
-
-def _complain(problem: object, status: int) -> int:
-    print(f"pvtsearch: {' '.join(str(problem).split())}", file=sys.stderr)
-    return status
+    return status_of(lambda: app(arguments or ["--help"], prog_name="pvtsearch", standalone_mode=False))

@@ -31,11 +31,13 @@ def export(
             raise InputError("--weights, --task, --image-size and --batch-size go with --onnx")
         print(calls(loaded))
         return
+    from pvtsearch.analysis.baselines import buildable_cost
     from pvtsearch.models.export import write_onnx
     from pvtsearch.models.weights import read_checkpoint
 
     state = None if weights is None else read_checkpoint(weights)
     task, images = task or "classification", batch_size or 1
+    buildable_cost(loaded, size, task)
     write_onnx(loaded, onnx, image_size=size, batch_size=images, task=task, weights=state)
     print(f"{onnx}: {loaded.name}, {images} x {loaded.in_chans} x {size[0]} x {size[1]}, {task}")
 

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from typing import Literal, assert_never
 
 from pvtsearch.report.markdown import holds_numbers, markdown
+from pvtsearch.shown import printable
 
 WIDEST = 1000  # columns: a terminal may break a line, a table never cuts a number
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], format: Literal["table", "markdown"]) -> None:
     """Print rows of text on standard output for people: text left, numbers right."""
+    shown = [[printable(cell) for cell in row] for row in rows]
     match format:
         case "markdown":
-            print("\n".join(markdown(header, rows)))
+            print("\n".join(markdown(header, shown)))
         case "table":
-            _print_rich(header, rows)
+            _print_rich(header, shown)
         case _:
             assert_never(format)
 

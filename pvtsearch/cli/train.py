@@ -33,13 +33,14 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     autocast: Annotated[Autocast, typer.Option(help="Lower type of forward passes.")] = "none",
     workers: Annotated[int, typer.Option(help="Processes that load images; 0: none.", min=0)] = 0,
+    initial: Annotated[Path | None, typer.Option(help="A state dict to start from, in place of fresh weights.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for weights and curve; by default runs/train/NAME.")] = None,
 ) -> None:
     """Train a network by PVT's recipe, as far as it serves so few epochs, and say how well it does.
 
     Killed, the same command goes on from its last checkpoint. Under torchrun all processes train one network.
     """
-    from pvtsearch.training.checkpoints import write_weights
+    from pvtsearch.training.checkpoints import read_weights, write_weights
     from pvtsearch.training.ledger import training_json
     from pvtsearch.training.loop import Machine, job
     from pvtsearch.training.loop import train as trained
@@ -58,7 +59,11 @@ def train(
         checkpoint = folder / "checkpoint.pt"
         with progress(f"training {loaded.name}", epochs) as advance:
             outcome, weights = trained(
-                wanted, machine, checkpoint=checkpoint, on_epoch=lambda epoch: advance(epoch.number)
+                wanted,
+                machine,
+                checkpoint=checkpoint,
+                initial=None if initial is None else read_weights(initial),
+                on_epoch=lambda epoch: advance(epoch.number),
             )
         if leads():
             write_weights(folder / "weights.pt", weights)

@@ -15,6 +15,7 @@ from pvtsearch.cli.progress import progress
 from pvtsearch.config import ImageSize, ModelConfig, Task
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import load_config
+from pvtsearch.shown import printable
 
 if TYPE_CHECKING:
     from pvtsearch.verification import Verification
@@ -62,7 +63,7 @@ def _verify_front(folder: Path) -> int:
 
     found = recheck(folder)
     for difference in found.differences:
-        print(difference)
+        print(printable(difference))
     print(f"{found.networks:,} networks of {folder} costed anew, {len(found.differences):,} differences.")
     return 1 if found.differences else 0
 

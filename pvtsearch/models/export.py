@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pvtsearch.config import ImageSize, ModelConfig, NetworkTask, PVTConfig, check_choice
 from pvtsearch.errors import InputError
+from pvtsearch.files import appearing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,16 +63,14 @@ def write_onnx(
     if weights is not None:
         load_weights(module, weights)
     images = torch.zeros(batch_size, config.in_chans, *image_size)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        written = Path(folder) / path.name
+    with appearing(path) as temporary:
         torch.onnx.export(
             module,
             (images,),
-            str(written),
+            str(temporary),
             input_names=["images"],
             output_names=output_names(module, task),
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-        os.replace(written, path)

@@ -10,15 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pvtsearch.errors import WeightsError
+from pvtsearch.documents import readable
+from pvtsearch.errors import InputError, WeightsError
 from pvtsearch.models.baselines import RESNET_STRIDES
 from pvtsearch.models.constructors import Call, official_v1, official_v2
 from pvtsearch.models.layouts import LAYOUTS, OFFICIAL_V1, OFFICIAL_V2, Layout
 from pvtsearch.models.pvt import PVT, PVTBackbone, PVTClassifier
+from pvtsearch.shown import printable
 
 WRAPPERS = ("model", "state_dict")
 PREFIXES = ("module.", "pvt.", "pvt_v2.")
 SHOWN_KEYS = 3
+LONGEST = 200  # characters of a key with its shapes
 # What the official code drops when a backbone loads classification weights.
 CLASSIFICATION_ONLY = re.compile(r"(head|fc)\.|stages\.\d+\.(class_token|norm)\.")
 
@@ -30,11 +33,16 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     """
     path = Path(path)
     try:
-        if path.suffix == ".safetensors":
-            return _read_safetensors(path)
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with readable(path):
+            if path.suffix == ".safetensors":
+                return _read_safetensors(path)
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
+    except InputError as error:
+        raise WeightsError(str(error)) from error
     except Exception as error:  # a file of any content: torch raises what it stumbles over
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        reason = type(error).__name__
         raise WeightsError(f"{path}: no checkpoint of tensors that can be read safely ({reason})") from error
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: a checkpoint holds a mapping of names to tensors, got {type(content).__name__}")
@@ -70,8 +78,11 @@ def _tensors(state_dict: Any) -> dict[str, Tensor]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether value is a tensor that can be copied into a parameter."""
-    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta and not value.is_complex()
+    """Whether value is a tensor that can be copied into a parameter, and is no larger than what was stored of it."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_nested:
+        return False
+    strange = value.is_meta or value.is_complex() or value.is_quantized
+    return not strange and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def recognised_layout(keys: Iterable[str]) -> Layout:
@@ -146,7 +157,8 @@ def _problems(own: Mapping[str, Tensor], given: Mapping[str, Tensor], name: Call
 
 
 def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:SHOWN_KEYS]) + (", ..." if len(keys) > SHOWN_KEYS else "")
+    shown = (printable(key[:LONGEST]) + "..." * (len(key) > LONGEST) for key in keys[:SHOWN_KEYS])
+    return ", ".join(shown) + (", ..." if len(keys) > SHOWN_KEYS else "")
 
 
 def official_state_dict(model: PVT) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from pvtsearch.analysis.metrics import METRICS, Costing, PeakMetric, analytic_co
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ModelConfig, PVTConfig
 from pvtsearch.cost import Budget
-from pvtsearch.errors import ConfigError
+from pvtsearch.errors import ConfigError, ScoreError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.records import SearchResult
 from pvtsearch.report.shown import quantities, signals
@@ -56,9 +56,17 @@ def _landmark_values(config: ModelConfig, result: SearchResult) -> dict[str, flo
 
 def _landmark_scores(config: PVTConfig, result: SearchResult, *, within: bool) -> dict[str, float]:
     """Scores of a published network; one that has to be built for a score is only built within the budget."""
-    frame = frame_of(result.image_size, result.task, result.budget.limits, extrapolated=result.extrapolated)
+    frame = frame_of(result.image_size, result.task, result.budget.limits, _stages_of(result))
     names = [name for name in signals(result) if within or SIGNALS[name].by_stage is not None]
-    return {name: SIGNALS[name].score(config, frame) for name in names}
+    try:
+        return {name: SIGNALS[name].score(config, frame) for name in names}
+    except ScoreError:  # of networks with another number of stages: not compared
+        return {}
+
+
+def _stages_of(result: SearchResult) -> int:
+    """How many stages the networks of a result have."""
+    return len(result.front[0].config.stages) if result.front else 0
 
 
 def _within(budget: Budget, values: Mapping[str, float]) -> bool | None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvtsearch.accuracy.frame import Frame, frame_of
+from pvtsearch.accuracy.frame import frame_of
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.calibration import Calibration
 from pvtsearch.analysis.calibration_document import digest, read_calibration
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
-from pvtsearch.config import PVTConfig
+from pvtsearch.config import ImageSize, PVTConfig, Task, check_task, height_and_width
 from pvtsearch.cost import Budget
+from pvtsearch.documents import MOST_BYTES_OF_JSON, parse_json, read_csv, read_json, read_text
 from pvtsearch.errors import InputError
 from pvtsearch.serialize import config_to_dict, load_config
+from pvtsearch.shown import short
 
 
 @dataclass(frozen=True)
@@ -35,27 +34,32 @@ def recheck(folder: Path) -> Recheck:
 
     Raises `InputError` where folder does not hold the files of a search.
     """
+    summary, rows = _files(folder)
     try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        rows = list(csv.DictReader((folder / "front.csv").read_text(encoding="utf-8").splitlines()))
-        size, task = tuple(summary["image_size"]), summary["task"]
-        budget, expected = Budget(summary["budget"]["limits"]), summary["front_size"]
+        size, task = height_and_width(summary["image_size"]), summary["task"]
+        check_task(task)
+        budget, expected = Budget(summary["budget"]["limits"]), int(summary["front_size"])
         names = [row["name"] for row in rows]
         costed = [name for name in METRICS if rows and name in rows[0]]
         calibration = _calibration(summary["latency"]) if "latency" in summary else None
         costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)
-        frame = frame_of(size, task, budget.limits, extrapolated=bool(summary["extrapolated"]))
     except InputError:
         raise
-    except OSError as error:
-        reason = f"{error.filename} cannot be read ({error.strerror})"
-        raise InputError(f"--front {folder}: must be the folder of a search: {reason}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"--front {folder}: must be the folder of a search: its files are damaged: {error}") from error
-    found = [difference for row in rows for difference in _differences(folder, row, frame, budget, costing)]
+    found = [each for row in rows for each in _differences(folder, row, size, task, budget, costing)]
     if len(set(names)) != expected:
         found.append(f"front.csv has {len(set(names)):,} networks, summary.json {expected:,}")
     return Recheck(len(rows), tuple(found))
+
+
+def _files(folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What summary.json holds, and the rows of front.csv."""
+    table = folder / "front.csv"
+    try:
+        return dict(read_json(folder / "summary.json")), read_csv(read_text(table, MOST_BYTES_OF_JSON), str(table))
+    except (InputError, ValueError, TypeError) as error:
+        raise InputError(f"--front {folder}: must be the folder of a search: {error}") from error
 
 
 def _calibration(latency: Mapping[str, Any]) -> Calibration:
@@ -66,18 +70,29 @@ def _calibration(latency: Mapping[str, Any]) -> Calibration:
     return found
 
 
-def _differences(folder: Path, row: Mapping[str, str], frame: Frame, budget: Budget, costing: Costing) -> Iterator[str]:
+def _differences(
+    folder: Path, row: Mapping[str, str], size: ImageSize, task: Task, budget: Budget, costing: Costing
+) -> Iterator[str]:
     """What is not as the row says."""
     name = row["name"]
+    where = f"{folder / 'front.csv'}: {short(name)}"
     config = load_config(folder / "front" / f"{name}.yaml")
-    if not isinstance(config, PVTConfig) or config_to_dict(config) != json.loads(row["config"]):
+    if not isinstance(config, PVTConfig) or config_to_dict(config) != parse_json(row["config"], f"{where}: config"):
         yield f"{name}: the YAML is another configuration than front.csv's"
     if not isinstance(config, PVTConfig):
         return
-    cost = analytic_cost(config, frame.image_size, frame.task, costing)
+    cost = analytic_cost(config, size, task, costing)
+    frame = frame_of(size, task, budget.limits, len(config.stages))
     scores = {name: SIGNALS[name].score(config, frame) for name in SIGNALS if name in row}
     for quantity, value in {**cost, **scores}.items():
-        if quantity in row and not math.isclose(float(row[quantity]), value, rel_tol=0, abs_tol=0):
+        if quantity in row and _number(row[quantity], f"{where}: {quantity}") != value:
             yield f"{name}: {quantity} is {value:,}, front.csv says {row[quantity]}"
     if not budget.admits(cost):
         yield f"{name}: outside the limits of the search"
+
+
+def _number(cell: str, where: str) -> float:
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise InputError(f"{where} must be a number, got {short(cell)}") from error

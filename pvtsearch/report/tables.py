@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pvtsearch.errors import InputError
+from pvtsearch.files import appearing
 
 
 def write_table(frames: Iterable[pd.DataFrame], path: Path) -> None:
@@ -19,17 +19,11 @@ def write_table(frames: Iterable[pd.DataFrame], path: Path) -> None:
     """
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise InputError(f"{path}: Parquet needs pyarrow: pip install 'pvtsearch[parquet]'")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with appearing(path) as temporary:
         if path.suffix == ".parquet":
             pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
         else:
             _write_csv(frames, temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:

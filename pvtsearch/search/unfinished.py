@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 
 from pvtsearch.errors import InputError
-from pvtsearch.records import SearchResult, TrialRecord
+from pvtsearch.records import SearchResult
 from pvtsearch.search.pareto import front_of
+from pvtsearch.search.plan import StudyPlan
 from pvtsearch.search.results import make_result, named_front
-from pvtsearch.search.study import StudyPlan, open_storage
-from pvtsearch.serialize import config_from_dict
+from pvtsearch.search.storages import open_storage
+from pvtsearch.search.trials import config_of, record_of, standing
 
 
 def begun(plan: StudyPlan, circumstances: Mapping[str, Any]) -> SearchResult:
@@ -40,11 +40,8 @@ def so_far(result: SearchResult, database: Path, study: str) -> SearchResult:
         trials = optuna.load_study(study_name=study, storage=open_storage(f"sqlite:///{database}", shown=str(database)))
     except KeyError as error:
         raise InputError(f"{database}: has no study called {study}") from error
-    found = [trial.user_attrs["record"] for trial in trials.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))]
-    records = tuple(
-        TrialRecord(number, config_from_dict(each["config"], f"trial {number}"), each["cost"], each["scores"])
-        for number, each in enumerate(found)
-    )
+    found = [trial for trial in trials.get_trials(deepcopy=False) if standing(trial) == "complete"]
+    records = tuple(record_of(number, trial, config_of(trial), result.objectives) for number, trial in enumerate(found))
     said = f"{len(records):,} of {result.circumstances['trials']:,} networks evaluated"
     return replace(
         result,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pvtsearch.errors import InputError
 from pvtsearch.training.augmentation import Transform
 from pvtsearch.training.sources import Pictures
 
@@ -93,4 +94,7 @@ class Seen(Dataset[tuple[Tensor, int]]):
 def loaded(seen: Seen, keys: Sequence[list[tuple[int, int]]], *, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of images (B, 3, H, H) and labels (B,), each of one list of keys; workers: processes, or 0."""
     loader: DataLoader[tuple[Tensor, int]] = DataLoader(seen, batch_sampler=keys, num_workers=workers)
-    yield from loader
+    try:
+        yield from loader
+    except InputError as error:  # of a worker: torch puts its whole traceback in front
+        raise InputError(str(error).rpartition("InputError: ")[2].strip()) from error

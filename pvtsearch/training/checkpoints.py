@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pvtsearch.documents import readable
 from pvtsearch.errors import InputError
-from pvtsearch.trainings import Epoch
+from pvtsearch.files import appearing, named
+from pvtsearch.trainings import Epoch, epochs_from
 
 _FORMAT = 1
 
@@ -48,19 +49,25 @@ def write_weights(path: Path, weights: dict[str, Tensor]) -> None:
     _write_whole(path, weights)
 
 
-def _write_whole(path: Path, held: Mapping[str, Any]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a file. Raises `InputError` for any other file."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file of any content
+        raise InputError(f"{path}: no state dict of a network, as torch.save writes it") from error
+    if not isinstance(held, dict) or not all(isinstance(value, Tensor) for value in held.values()):
+        raise InputError(f"{path}: must hold a state dict, names with tensors")
+    return held
+
+
+def _write_whole(path: Path, held: Mapping[str, Any]) -> None:
+    try:
+        with named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with appearing(path) as temporary, temporary.open("wb") as file:
             torch.save(held, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except (OSError, RuntimeError) as error:  # torch turns what the system refuses into a RuntimeError
+    except RuntimeError as error:  # torch turns what the system refuses into one
         raise InputError(f"{path}: cannot be written: {error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path, digest: str) -> Checkpoint | None:
@@ -68,16 +75,17 @@ def read_checkpoint(path: Path, digest: str) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        with readable(path):
+            held = torch.load(path, map_location="cpu", weights_only=True)
         if held["format"] != _FORMAT:
             raise InputError(f"{path}: a checkpoint of format {held['format']}, this version knows {_FORMAT}")
         found = Checkpoint(
             digest=held["digest"],
-            step=held["step"],
-            tensors=held["tensors"],
-            loss_sum=held["loss_sum"],
-            curve=tuple(Epoch(**epoch) for epoch in held["curve"]),
-            seconds=held["seconds"],
+            step=int(held["step"]),
+            tensors=dict(held["tensors"]),
+            loss_sum=float(held["loss_sum"]),
+            curve=epochs_from(held["curve"]),
+            seconds=float(held["seconds"]),
         )
     except InputError:
         raise

@@ -8,7 +8,7 @@ import torch
 from torchvision.transforms.v2 import functional as F
 from torchvision.utils import make_grid
 
-from pvtsearch.errors import InputError
+from pvtsearch.files import appearing, named
 from pvtsearch.training.sources import Data
 
 
@@ -23,8 +23,7 @@ def write_gallery(data: Data, path: Path, *, rows: int, columns: int) -> None:
             break
     blank = torch.full((3, data.side, data.side), 255, dtype=torch.uint8)
     pictures = [picture for _, row in sorted(chosen.items()) for picture in (row + [blank] * columns)[:columns]]
-    try:
+    with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        F.to_pil_image(make_grid(pictures, nrow=columns, pad_value=255)).save(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with appearing(path) as temporary:
+        F.to_pil_image(make_grid(pictures, nrow=columns, pad_value=255)).save(temporary)

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from pvtsearch.documents import read_json
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
 from pvtsearch.training.loop import Job, Machine, train
-from pvtsearch.trainings import Epoch, OnEpoch, Outcome, unheard
+from pvtsearch.trainings import OnEpoch, Outcome, epochs_from, unheard
 
 
 class Ledger:
@@ -56,7 +57,10 @@ def training_json(wanted: Job, machine: Machine, outcome: Outcome) -> str:
 def read_outcome(path: Path) -> Outcome:
     """The outcome in a file of `training_json`. Raises `InputError` for any other file."""
     try:
-        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["outcome"]
-        return Outcome(**(held | {"curve": tuple(Epoch(**epoch) for epoch in held["curve"])}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        held: dict[str, Any] = read_json(path)["outcome"]
+        accuracy, held_out, seconds = float(held["accuracy_percent"]), int(held["held_out"]), float(held["seconds"])
+        if not (0 <= accuracy <= 100 and held_out > 0):
+            raise ValueError(f"{accuracy} percent of {held_out} images")
+        return Outcome(accuracy, held_out, epochs_from(held["curve"]), seconds)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{path}: no outcome of a training: remove it, and it is trained again") from error

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pvtsearch.analysis.baselines import buildable_cost
+from pvtsearch.analysis.latency import memory_named
 from pvtsearch.analysis.setting import Autocast
 from pvtsearch.config import ModelConfig, PVTConfig
-from pvtsearch.errors import ConfigError, Diverged
+from pvtsearch.errors import ConfigError, Diverged, InputError
 from pvtsearch.models.baselines import build_model
 from pvtsearch.models.weights import load_weights
 from pvtsearch.training.augmentation import evaluation_transform, mixing, training_transform
@@ -30,6 +32,7 @@ from pvtsearch.training.team import Team, team
 from pvtsearch.trainings import Epoch, OnEpoch, Outcome, unheard
 
 CHECKPOINT_SECONDS = 60.0
+MOST_WORKERS = 256
 _FIRST_LEARNING_RATE = 1e-6  # of the warm-up (DeiT)
 
 
@@ -40,6 +43,10 @@ class Machine:
     device: str = "cpu"
     autocast: Autocast = "none"
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.workers <= MOST_WORKERS:
+            raise InputError(f"processes that load images must be 0 to {MOST_WORKERS}, got {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,14 @@ class Job:
 def job(config: ModelConfig, data: Data, recipe: Recipe, *, seed: int = 0, autocast: Autocast = "none") -> Job:
     """The training of a network on data: its classes, input size and drop path are theirs.
 
-    Raises `ConfigError` where the data's images are too small for the network, or it does not read RGB.
+    Raises `ConfigError` where the data's images are too small for the network, it is too large, or does not read RGB.
     """
     if config.in_chans != 3:
         raise ConfigError(f"{config.name}: training reads RGB images, in_chans must be 3, got {config.in_chans}")
     fitted: ModelConfig = replace(config, num_classes=data.classes, image_size=data.side)
     if isinstance(fitted, PVTConfig):
         fitted = replace(fitted, drop_path_rate=recipe.drop_path_rate)
+    buildable_cost(fitted, (data.side, data.side), "classification")
     return Job(fitted, data, recipe, seed, autocast)
 
 
@@ -87,13 +95,13 @@ def train(
     in every minute and after every epoch, and goes on from. on_epoch: told of every epoch, of those before an
     interruption too; what it raises ends the training. Started by torchrun, all processes train one network: each
     takes its share of every batch. Torch's random state is left as it was. Raises `Diverged` where the loss is no
-    number any more.
+    number any more, `DoesNotFit` where memory ends.
     """
     machine = machine or Machine()
-    with team(machine.device) as members, _random_state_kept(members.device):
+    with team(machine.device) as members, _random_state_kept(members.device), memory_named():
         training = _Training(wanted, machine, members, initial)
         if checkpoint is not None:
-            training.resume(read_checkpoint(checkpoint, training.digest))
+            training.resume(read_checkpoint(checkpoint, training.digest), checkpoint)
         for epoch in training.curve:
             on_epoch(epoch)
         for save in training.epochs():
@@ -134,12 +142,15 @@ class _Training:
         states = {name: part.state_dict() for name, part in self._parts().items()}
         return Checkpoint(self.digest, self.step, states, self.loss_sum, tuple(self.curve), self.seconds)
 
-    def resume(self, found: Checkpoint | None) -> None:
-        """Go on from a checkpoint."""
+    def resume(self, found: Checkpoint | None, path: Path) -> None:
+        """Go on from a checkpoint. Raises `InputError` where its tensors do not fit."""
         if found is None:
             return
-        for name, part in self._parts().items():
-            part.load_state_dict(found.tensors[name])
+        try:
+            for name, part in self._parts().items():
+                part.load_state_dict(found.tensors[name])
+        except Exception as error:  # a file of any content: torch raises what it stumbles over
+            raise InputError(f"{path}: its tensors do not fit: remove it, or give another --out") from error
         self.step, self.loss_sum, self.seconds = found.step, found.loss_sum, found.seconds
         self.curve = list(found.curve)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pvtsearch.errors import InputError
 
 FULL_EPOCHS = 100  # from here on regularisation is DeiT's; below, in proportion
+MOST_EPOCHS = 10_000
 FULL_RATE_BATCH = 64  # images of a step, from which on the learning rate is PVT's
 
 
@@ -39,8 +40,8 @@ class Recipe:
     final_learning_rate: float = 1e-5
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise InputError(f"epochs must be at least 1, got {self.epochs}")
+        if not 1 <= self.epochs <= MOST_EPOCHS:
+            raise InputError(f"epochs must be 1 to {MOST_EPOCHS:,}, got {self.epochs}")
         if self.batch_size < 2:
             raise InputError(f"batch size must be at least 2 in training, got {self.batch_size}")
         if not 0 < self.learning_rate < 1:

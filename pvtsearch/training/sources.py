@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pvtsearch.analysis.latency import torch_device
+from pvtsearch.documents import readable
 from pvtsearch.errors import InputError
 from pvtsearch.training.fractals import pictures
 
@@ -79,9 +82,17 @@ class Chosen:
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         from torchvision.transforms.v2.functional import pil_to_tensor
 
-        image, label = self.source[self.numbers[index]]
-        tensor: Tensor = pil_to_tensor(image.convert("RGB"))
+        try:
+            image, label = self.source[self.numbers[index]]
+            tensor: Tensor = pil_to_tensor(image.convert("RGB"))
+        except Exception as error:  # a file of any content: readers of pictures raise what they stumble over
+            raise InputError(f"{self._place(self.numbers[index])}: no picture that can be read: {error}") from error
         return tensor, int(label)
+
+    def _place(self, number: int) -> str:
+        """The file of a picture, where it has one."""
+        files = getattr(self.source, "samples", ())
+        return str(files[number][0]) if number < len(files) else f"picture {number}"
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,7 @@ def _fractal_set(name: str, text: str) -> FractalSet:
     given: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         key, _, value = part.partition("=")
-        if key not in FractalSet.__dataclass_fields__ or not re.fullmatch(r"\d{1,7}", value):
+        if key not in FractalSet.__dataclass_fields__ or not re.fullmatch(r"[0-9]{1,7}", value):
             known = ", ".join(f"{field}=N" for field in FractalSet.__dataclass_fields__)
             raise InputError(f"--data {name}: '{part}' must be one of {known}")
         given[key] = int(value)
@@ -129,6 +140,7 @@ def _fractals(name: str, wanted: FractalSet, side: int, device: torch.device | s
             f"--data {name}: its images at {side}x{side} would take {size / 2**30:,.1f} GiB, at most "
             f"{MOST_BYTES // 2**30} are held in memory: ask for fewer or smaller ones"
         )
+    torch_device(str(device))
     splits = []
     for split, count in enumerate((wanted.train, wanted.held_out)):
         found = pictures(seed=wanted.seed, classes=wanted.classes, count=count, split=split, side=side, device=device)
@@ -139,7 +151,7 @@ def _fractals(name: str, wanted: FractalSet, side: int, device: torch.device | s
 def _folder(name: str, side: int) -> Data:
     from torchvision.datasets import ImageFolder
 
-    root = Path(name).expanduser()
+    root = _at_home(name)
     if not root.is_dir():
         raise InputError(f"--data {name}: no such folder; it must be {WHAT_IS_RIGHT}")
     try:
@@ -155,8 +167,19 @@ def _folder(name: str, side: int) -> Data:
             files = train.samples
     except FileNotFoundError as error:  # torchvision's: folders without classes or images, and which
         raise InputError(f"--data {name}: {error}") from error
-    sizes = [f"{Path(path).relative_to(root)} {Path(path).stat().st_size}" for path, _ in files]
+    sizes = [f"{Path(path).relative_to(root)} {_size(Path(path))}" for path, _ in files]
     return Data(name, len(train.classes), side, _digest("\n".join(sizes)), *parts)
+
+
+def _at_home(name: str) -> Path:
+    """The path, from the home folder where it begins with ~; as it is where there is no such home."""
+    return Path(os.path.expanduser(name))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file. Raises `InputError` for what is none: a pipe would be waited for for ever."""
+    with readable(path):
+        return path.stat().st_size
 
 
 def _split(labels: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -183,7 +206,7 @@ def _torchvision(name: str, rest: str, side: int) -> Data:
     else:
         raise InputError(f"--data {name}: {kind} has no split of its own; lay it out as a folder of images")
     try:
-        train, held_out = (made(str(Path(folder).expanduser()), **split) for split in splits)
+        train, held_out = (made(str(_at_home(folder)), **split) for split in splits)
     except (RuntimeError, ValueError, OSError, TypeError) as error:
         reason = str(error).split(". ")[0].splitlines()[0]
         raise InputError(f"--data {name}: {reason} (nothing is downloaded here)") from error
@@ -193,4 +216,4 @@ def _torchvision(name: str, rest: str, side: int) -> Data:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
