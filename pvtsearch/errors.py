@@ -21,6 +21,8 @@ PvtsearchError
 
 from __future__ import annotations
 
+MOST_CHARACTERS = 500  # of a reason
+
 
 class PvtsearchError(Exception):
     """Base of all errors raised on purpose; its text is one line for people."""
@@ -92,3 +94,9 @@ class Unsteady(Failure):
 
 class Ended(BaseException):
     """This process was told to end (SIGTERM): no error, and caught by nothing that catches errors."""
+
+
+def reason(error: Exception) -> str:
+    """Why something failed, in a line; an error that nobody foresaw says what it is."""
+    text = str(error) if isinstance(error, PvtsearchError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:MOST_CHARACTERS]

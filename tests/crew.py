@@ -1,6 +1,6 @@
 """Workers whose evaluations are simulated, as processes that can be killed, and what a study has come to with them.
 
-python tests/crew.py URL TRIALS SECONDS LOG       one worker, whose evaluations take so long
+python tests/crew.py URL TRIALS SECONDS LOG [WORKERS]: workers whose evaluations take so long, by default one.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def note(log: Path | None, what: str, decoded: Decoded) -> None:
         os.close(handle)
 
 
-def started(url: str, trials: int, seconds: float, log: Path) -> subprocess.Popen[bytes]:
-    """A worker in a process of its own."""
-    command = [sys.executable, __file__, url, str(trials), str(seconds), str(log)]
+def started(url: str, trials: int, seconds: float, log: Path, *workers: int) -> subprocess.Popen[bytes]:
+    """A worker in a process of its own, or so many."""
+    command = [sys.executable, __file__, url, str(trials), str(seconds), str(log), *map(str, workers)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
     return subprocess.Popen(command, env=environment)
 
@@ -147,5 +147,20 @@ def work(url: str, plan: StudyPlan) -> list[TrialRecord]:
         return run_study(open_study(storage, STUDY, plan), plan)
 
 
+def forked(url: str, plan: StudyPlan, workers: int) -> int:
+    """So many workers in processes that share what was imported; how many of them failed."""
+    children = []
+    for _ in range(workers):
+        child = os.fork()
+        if child == 0:
+            work(url, plan)
+            os._exit(0)
+        children.append(child)
+    return sum(os.waitpid(child, 0)[1] != 0 for child in children)
+
+
 if __name__ == "__main__":
-    work(sys.argv[1], plan_of(int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])))
+    asked = plan_of(int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))
+    if sys.argv[5:]:
+        sys.exit(forked(sys.argv[1], asked, int(sys.argv[5])))
+    work(sys.argv[1], asked)

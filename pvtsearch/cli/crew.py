@@ -8,19 +8,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from pvtsearch.cli.exits import ENDED, status_of
-from pvtsearch.cli.live import Watched, live
 from pvtsearch.cli.trials import Work, plan_of, study_of, worked
 from pvtsearch.errors import Ended, Failure
 
 if TYPE_CHECKING:
     from pvtsearch.search.ending import Ending
-    from pvtsearch.search.plan import StudyPlan
     from pvtsearch.search.stored import StoredStudy
 
 LOOK_SECONDS = 0.5
@@ -28,17 +26,20 @@ ENDING_SECONDS = 18.0  # for workers to end, within the time that a command take
 MOST_DEATHS = 3  # of a worker, one after the other, in which nothing was evaluated
 
 
-def supervised(work: Work, plan: StudyPlan, study: StoredStudy, workers: int, ending: Ending) -> None:
-    """Have so many workers evaluate until the study is done. Raises `Failure` where one cannot."""
+def supervised(
+    work: Work, study: StoredStudy, workers: int, ending: Ending, changed: Callable[[], None] = lambda: None
+) -> None:
+    """Have so many workers evaluate until the study is done. Raises `Failure` where one cannot.
+
+    changed: told whenever the study was read.
+    """
     crew = Crew(work, workers)
-    watched = Watched(study, plan.question.objectives, plan.trials)
     try:
-        with live(f"searching {plan.question.problem.space.name}, {workers} workers", watched) as changed:
-            while crew.tended(watched.glance().done):
-                with ending.interrupts():
-                    time.sleep(LOOK_SECONDS)
-                study.read()
-                changed()
+        while crew.tended(study.count("complete", "pruned", "failed")):
+            with ending.interrupts():
+                time.sleep(LOOK_SECONDS)
+            study.read()
+            changed()
     finally:
         crew.end()
 

@@ -42,14 +42,15 @@ class Glance:
 
 
 def words(glance: Glance) -> list[str]:
-    """What is said of a search, in two lines."""
+    """What is said of a search, in three lines."""
     rate = "" if glance.rate is None else _rate(glance.rate)
     left = "" if glance.left_seconds is None else f"{_duration(glance.left_seconds)} left"
     counts = {"running": glance.running, "failed": glance.failed, "pruned": glance.pruned}
-    first = [f"{glance.done:,}/{glance.total:,}", rate, left, *(f"{n:,} {name}" for name, n in counts.items() if n)]
+    first = [f"{glance.done:,}/{glance.total:,}", left]
+    second = [rate, *(f"{count:,} {name}" for name, count in counts.items() if count)]
     best = [f"best {name} {_amount(value)}" for name, value in glance.best]
-    second = [f"front {glance.front:,}", *best] if glance.front else ["nothing evaluated yet"]
-    return [" · ".join(part for part in line if part) for line in (first, second)]
+    third = [f"front {glance.front:,}", *best] if glance.front else ["nothing evaluated yet"]
+    return [" · ".join(part for part in line if part) for line in (first, second, third)]
 
 
 class Watched:
@@ -127,10 +128,10 @@ def _drawn(label: str, glance: Glance) -> Group:
     from rich.table import Table
     from rich.text import Text
 
-    first, second = words(glance)
+    first, *others = words(glance)
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(Text(label), ProgressBar(total=glance.total, completed=glance.done, width=30), Text(first))
-    return Group(bar, Text(second, style="dim"))
+    bar.add_row(Text(label), ProgressBar(total=glance.total, completed=glance.done, width=24), Text(first))
+    return Group(bar, *(Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in others if line))
 
 
 def _rate(per_second: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,12 +97,13 @@ def confined(work: Work, plan: StudyPlan) -> Iterator[StudyPlan]:
         evaluate.end()
 
 
-def worked(work: Work, plan: StudyPlan, study: StoredStudy, ending: Ending) -> None:
-    """Evaluate in this process until the study is done."""
+def worked(
+    work: Work, plan: StudyPlan, study: StoredStudy, ending: Ending, changed: Callable[[], None] = lambda: None
+) -> None:
+    """Evaluate in this process until the study is done; changed: told of every record."""
     from pvtsearch.search.study import run_study
 
-    watched = Watched(study, plan.question.objectives, plan.trials)
-    with live(f"searching {plan.question.problem.space.name}", watched) as changed, confined(work, plan) as within:
+    with confined(work, plan) as within:
         run_study(study, within, lambda _record: changed(), ending)
 
 
@@ -116,11 +117,12 @@ def tried(work: Work, workers: int | None) -> SearchResult:
     if work.storage is None:
         leave_begun(work, plan)
     with study_of(work, plan) as study:
-        with graceful() as ending:
+        watched = Watched(study, plan.question.objectives, plan.trials)
+        with live(f"searching {plan.question.problem.space.name}", watched) as changed, graceful() as ending:
             if workers is None:
-                worked(work, plan, study, ending)
+                worked(work, plan, study, ending, changed)
             else:
-                supervised(work, plan, study, workers, ending)
+                supervised(work, study, workers, ending, changed)
         return found_by(plan, study, {"command": command_line()})
 
 

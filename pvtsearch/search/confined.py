@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from pvtsearch.errors import EvaluationFailed
+from pvtsearch.errors import EvaluationFailed, reason
 from pvtsearch.search.decode import Decoded
 from pvtsearch.search.plan import Evaluate
 from pvtsearch.trainings import OnEpoch
@@ -113,10 +113,13 @@ def _serve(make: Callable[[], Evaluate], connection: Connection) -> None:
         connection.send(("made", None))
         while True:
             decoded = connection.recv()
-            try:
-                answer = "scores", evaluate(decoded, lambda epoch: connection.send(("epoch", epoch)))
-            except (BrokenPipeError, ConnectionResetError):
-                return
-            except Exception as error:  # told to the one who asked
-                answer = "failed", f"{type(error).__name__}: {error}"  # type: ignore[assignment]
-            connection.send(answer)
+            connection.send(_answer(evaluate, decoded, connection))
+
+
+def _answer(evaluate: Evaluate, decoded: Decoded, connection: Connection) -> tuple[str, Any]:
+    try:
+        return "scores", evaluate(decoded, lambda epoch: connection.send(("epoch", epoch)))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # told to the one who asked
+        return "failed", reason(error)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.storages import BaseStorage
 
 from pvtsearch.errors import StudyError
-from pvtsearch.records import Direction
+from pvtsearch.records import Objective
 from pvtsearch.search.results import library_versions
 
 SCHEMA = 2
@@ -26,14 +27,18 @@ _FOUNDING_SECONDS = 10.0  # in which whoever made a study has said what it is, u
 
 
 def founded_or_joined(
-    storage: BaseStorage, name: str, directions: Sequence[Direction], definition: Mapping[str, Any]
+    storage: BaseStorage, name: str, objectives: Sequence[Objective], definition: Mapping[str, Any]
 ) -> optuna.Study:
     """The study called name, new or of the same search. Raises `StudyError` for one of another search or schema.
 
     Of those who come at the same time the one that makes the study says what it is; the others wait for that.
     """
+    directions = [objective.direction for objective in objectives]
     try:
         study = optuna.create_study(storage=storage, study_name=name, directions=directions)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([objective.name for objective in objectives])  # for dashboards
     except DuplicatedStudyError:
         study = optuna.load_study(storage=storage, study_name=name, sampler=optuna.samplers.RandomSampler())
         _await_definition(study)

@@ -8,7 +8,7 @@ import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from pvtsearch import locks
-from pvtsearch.errors import EvaluationFailed
+from pvtsearch.errors import EvaluationFailed, StudyError
 from pvtsearch.records import TrialRecord
 from pvtsearch.search.claims import verdict
 from pvtsearch.search.decode import Decoded
@@ -80,7 +80,7 @@ class StoredStudy:
     def __init__(self, storage: BaseStorage, name: str, plan: StudyPlan) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         directions = [objective.direction for objective in plan.question.objectives]
-        self.stored = founded_or_joined(storage, name, directions, plan.definition)
+        self.stored = founded_or_joined(storage, name, plan.question.objectives, plan.definition)
         self._storage, self._plan = storage, plan
         self._pulse = Pulse(storage, plan.liveness)
         self._mirror = Mirror(name, directions, PRUNERS[plan.pruner]())
@@ -92,12 +92,13 @@ class StoredStudy:
     def joined(self) -> Iterator[None]:
         """Work on the study: with a pulse, and with all claims of the dead buried where it is known that all are."""
         path = file_of(self._storage)
-        with self._pulse:
-            if path is None:
-                yield
-                return
-            with locks.joined(path.with_name(f"{path.name}.workers"), self._roll.bury_all):
-                yield
+        with self._pulse, ExitStack() as held:
+            if path is not None:
+                try:
+                    held.enter_context(locks.joined(path.with_name(f"{path.name}.workers"), self._roll.bury_all))
+                except OSError as error:
+                    raise StudyError(f"{path}: cannot be locked: {error.strerror or error}") from error
+            yield
 
     def read(self) -> None:
         """Take in what has changed since."""

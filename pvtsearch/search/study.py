@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import optuna
 
-from pvtsearch.errors import Ended, EvaluationFailed, InputError
+from pvtsearch.errors import Ended, EvaluationFailed, InputError, reason
 from pvtsearch.records import TrialRecord
 from pvtsearch.search.ending import Ending
 from pvtsearch.search.plan import StudyPlan
 from pvtsearch.search.stored import StoredStudy, Taken
 
 MOST_FAILURES = 5  # with no success: then it is not the configurations
-MOST_CHARACTERS = 500  # of a reason
 
 
 def run_study(
@@ -50,7 +49,7 @@ def _evaluated(study: StoredStudy, plan: StudyPlan, taken: Taken, ending: Ending
         study.release(taken)
         raise
     except Exception as error:  # whatever it is, it is this configuration's, and no other worker's
-        study.fail(taken, " ".join(f"{type(error).__name__}: {error}".split())[:MOST_CHARACTERS])
+        study.fail(taken, reason(error))
     else:
         return study.finish(taken, scores)
     return None
