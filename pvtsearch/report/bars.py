@@ -42,7 +42,6 @@ class Rows:
     unit: str
     rows: Sequence[Row]
     names: dict[int, str] = field(default_factory=dict)
-    binary: bool = False
 
 
 def stacked(figure: Rows) -> Drawing:

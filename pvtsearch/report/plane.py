@@ -44,7 +44,6 @@ class Path:
     style: int
     points: Sequence[tuple[float, float]]
     dashed: bool = False
-    label: str = ""
 
 
 @dataclass(frozen=True)
