@@ -6,6 +6,7 @@ ViT / DeiT as the pyramid of one stage. `ResNetConfig` covers the convolutional 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, get_args
@@ -108,7 +109,7 @@ def check_part(name: str, value: Any) -> None:
         check_choice(name, value, PART_CHOICES[name])
 
 
-def height_and_width(image_size: int | ImageSize) -> ImageSize:
+def height_and_width(image_size: int | Sequence[int]) -> ImageSize:
     """An image size as (height, width); a single number is both sides."""
     sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
     if len(sides) != 2:

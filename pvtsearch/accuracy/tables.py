@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ def _network(row: Mapping[str, Any], where: str, folder: Path) -> PVTConfig | Pi
     if isinstance(config, Mapping):
         return config_from_dict(config, f"{where}.config")
     beside = folder / str(config)
-    found = load_config(beside if beside.is_file() else str(config))
+    found = load_config(beside if os.path.isfile(beside) else str(config))
     if not isinstance(found, PVTConfig):
         refuse(f"{where}.config", f"{found.name} is no pyramid of transformer blocks, which signals score")
     return found

@@ -7,17 +7,23 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
-from pvtsearch.analysis.calibration import Calibration, DevicePeaks, Measured, Subject
+from pvtsearch.analysis.calibration import Calibration, DevicePeaks, Measured, Role, Subject
 from pvtsearch.analysis.timing import TimingSetting
-from pvtsearch.config import PVTConfig
+from pvtsearch.config import PVTConfig, check_choice, check_task, height_and_width
 from pvtsearch.documents import read_json
 from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
-from pvtsearch.serialize import config_from_dict, config_to_dict, load_config
+from pvtsearch.presets import PRESETS
+from pvtsearch.serialize import config_from_dict, config_to_dict
+from pvtsearch.shown import short
 
 SCHEMA_VERSION = 1
+PEAKS = ("macs_per_second", "bytes_per_second")
+LEAST, LARGEST = 1e-12, 1e18  # of seconds, and of what is reached in one
+
+T = TypeVar("T")
 
 
 def digest(calibration: Calibration) -> str:
@@ -81,16 +87,16 @@ def read_calibration(path: Path) -> Calibration:
         if values["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version is {values['schema_version']}, known is {SCHEMA_VERSION}")
         peaks, anchor = values["peaks"], values["anchor"]
-        height, width = values["image_size"]
+        check_task(values["task"])
         return Calibration(
-            space=values["space"],
+            space=_of_type(str, values, "space"),
             setting=TimingSetting(**values["setting"]),
             task=values["task"],
-            image_size=(height, width),
-            circumstances=values["circumstances"],
-            design=values["design"],
-            command=values["command"],
-            peaks=None if peaks is None else DevicePeaks(**peaks),
+            image_size=height_and_width(_of_type(list, values, "image_size")),
+            circumstances=_of_type(dict, values, "circumstances"),
+            design=_of_type(dict, values, "design"),
+            command=_of_type(str, values, "command"),
+            peaks=None if peaks is None else DevicePeaks(*(_seconds(peaks, name) for name in PEAKS)),
             anchor=None if anchor is None else config_from_dict(anchor, str(path)),
             measured=tuple(_row_from_dict(row, values["templates"], str(path)) for row in values["measured"]),
             left_out=tuple(_subject_from_dict(row, values["templates"], str(path)) for row in values["left_out"]),
@@ -101,14 +107,31 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def _row_from_dict(row: Mapping[str, Any], templates: Sequence[Mapping[str, Any]], where: str) -> Measured:
-    seconds, anchor = float(row["seconds"]), float(row["anchor_seconds"])
-    if not (0 < seconds < float("inf") and 0 < anchor < float("inf")):
-        raise ValueError(f"seconds must be above 0, got {row['seconds']}, {row['anchor_seconds']}")
-    return Measured(_subject_from_dict(row, templates, where), seconds, anchor)
+    subject = _subject_from_dict(row, templates, where)
+    return Measured(subject, _seconds(row, "seconds"), _seconds(row, "anchor_seconds"))
+
+
+def _seconds(row: Mapping[str, Any], name: str) -> float:
+    """A number that was measured, above 0 and within what a device can do."""
+    number = row[name]
+    if isinstance(number, bool) or not isinstance(number, int | float) or not LEAST <= number <= LARGEST:
+        raise ValueError(f"{name} must be {LEAST} to {LARGEST}, got {short(number)}")
+    return float(number)
+
+
+def _of_type(kind: type[T], values: Mapping[str, Any], name: str) -> T:
+    found = values[name]
+    if not isinstance(found, kind):
+        raise TypeError(f"{name} must be {kind.__name__}, got {short(found)}")
+    return found
 
 
 def _subject_from_dict(row: Mapping[str, Any], templates: Sequence[Mapping[str, Any]], where: str) -> Subject:
+    check_choice("role", row["role"], get_args(Role))
     if "name" in row:
-        return Subject(row["role"], load_config(row["name"]))
+        return Subject(row["role"], PRESETS[row["name"]].config)
     config = config_from_dict({**templates[row["template"]], "stages": row["stages"]}, where)
-    return Subject(row["role"], config, row.get("place"))
+    place = row.get("place")
+    if row["role"] == "alone" and place not in range(len(config.stages) + 1):  # the last is the head's
+        raise ValueError(f"place must be 0 to {len(config.stages)}, got {short(place)}")
+    return Subject(row["role"], config, place)

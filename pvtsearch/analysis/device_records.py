@@ -35,6 +35,8 @@ COLUMNS = (
 )  # fmt: skip
 INTEGERS = {"height", "width", "batch_size", "together", "samples", "requested_bytes", "allocated_bytes",
             "reserved_bytes"}  # fmt: skip
+NEEDED = ("run", "name", "task", "height", "width", "device", "batch_size", "dtype", "mode", "execution", "attention",
+          "memory_format", "optimizer", "outcome")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,39 @@ def read_device(table: Path) -> DeviceRecords:
     text = read_text(table, MOST_BYTES_OF_JSON)
     if text.partition("\n")[0].strip() != ",".join(COLUMNS):
         raise InputError(f"{table}: is no table of measurements, whose columns are {','.join(COLUMNS)}")
-    runs = _document(table.with_suffix(".json")).get("runs", {})
+    runs = _runs(table.with_suffix(".json"))
     lines = enumerate(read_csv(text, str(table)), start=1)
-    return DeviceRecords(tuple(_row(line, f"{table}: row {number}") for number, line in lines), runs)
+    return DeviceRecords(tuple(_row(line, runs, f"{table}: row {number}") for number, line in lines), runs)
 
 
-def _row(line: Mapping[str, str], where: str) -> dict[str, Any]:
-    return {name: _value(name, cell, where) for name, cell in line.items()}
+def _runs(path: Path) -> dict[str, dict[str, Any]]:
+    """The runs of a device by name, each with what its rows are read with."""
+    runs = _mapping(_document(path).get("runs", {}), f"{path}: runs")
+    for name, run in runs.items():
+        where = f"{path}: {short(name)}"
+        about = _mapping(_mapping(run, where).get("circumstances"), f"{where}: circumstances")
+        for key in ("device", "date"):
+            if not isinstance(about.get(key), str):
+                raise InputError(f"{where}: circumstances: {key} must be text, got {short(about.get(key))}")
+        for network, config in _mapping(run.get("networks"), f"{where}: networks").items():
+            _mapping(config, f"{where}: networks: {short(network)}")
+    return runs
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: must be a mapping, got {short(value)}")
+    return value
+
+
+def _row(line: Mapping[str, str], runs: Mapping[str, Any], where: str) -> dict[str, Any]:
+    row = {name: _value(name, cell, where) for name, cell in line.items()}
+    if row["run"] not in runs:
+        raise InputError(f"{where}: no run is called {short(row['run'])} in the file of circumstances")
+    needed = NEEDED if row["median_ms"] is None else (*NEEDED, "low_ms", "high_ms", "images_per_second")
+    if missing := [name for name in needed if row[name] is None]:
+        raise InputError(f"{where}: {missing[0]} is missing")
+    return row
 
 
 def read_devices(folder: Path = FOLDER) -> dict[str, DeviceRecords]:

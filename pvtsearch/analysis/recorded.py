@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -63,7 +64,9 @@ def _predicted_bytes(config: ModelConfig, row: Mapping[str, Any], circumstances:
         return None
     of_device: dict[str, Any] = {}
     if row["device"] != "cpu":
-        major, _, _ = str(circumstances["compute_capability"]).partition(".")
+        major, _, _ = str(circumstances.get("compute_capability")).partition(".")
+        if not re.fullmatch(r"[0-9]{1,4}", major):
+            return None
         of_device = {"backend": "cuda", "compute_capability": int(major)}
     setting = MemorySetting(
         batch_size=row["batch_size"],

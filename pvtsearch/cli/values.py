@@ -11,6 +11,7 @@ import typer
 
 from pvtsearch.config import ImageSize, Task, check_task
 from pvtsearch.errors import ConfigError, InputError
+from pvtsearch.shown import short
 
 BILLIONS = {"": 10**9}
 COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
@@ -47,10 +48,10 @@ def image_size(text: str | None) -> ImageSize | None:
         return None
     found = _SIZE.fullmatch(text)
     if not found:
-        raise InputError(f"--image-size must be a side such as 224 or HxW such as 800x1344, got '{text}'")
+        raise InputError(f"--image-size must be a side such as 224 or HxW such as 800x1344, got {short(text)}")
     height, width = int(found[1]), int(found[2] or found[1])
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise InputError(f"--image-size must have sides of 1 to {MAX_SIDE:,}, got '{text}'")
+        raise InputError(f"--image-size must have sides of 1 to {MAX_SIDE:,}, got {short(text)}")
     return height, width
 
 
@@ -82,4 +83,4 @@ def _refuse(option: str, text: str, units: Mapping[str, Any]) -> NoReturn:
         if known
         else "a number above 0 and below 1e100"
     )
-    raise InputError(f"{option} must be {law}, got '{text}'")
+    raise InputError(f"{option} must be {law}, got {short(text)}")

@@ -39,13 +39,15 @@ def recheck(folder: Path) -> Recheck:
         size, task = height_and_width(summary["image_size"]), summary["task"]
         check_task(task)
         budget, expected = Budget(summary["budget"]["limits"]), int(summary["front_size"])
-        names = [row["name"] for row in rows]
+        names = [row["name"] for row in rows if row["config"]]
         costed = [name for name in METRICS if rows and name in rows[0]]
+        if rows and (uncosted := [name for name in budget.limits if name not in costed]):
+            raise ValueError(f"front.csv has no column {short(uncosted[0])}, which is limited")
         calibration = _calibration(summary["latency"]) if "latency" in summary else None
         costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"--front {folder}: must be the folder of a search: its files are damaged: {error}") from error
     found = [each for row in rows for each in _differences(folder, row, size, task, budget, costing)]
     if len(set(names)) != expected:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from pvtsearch.errors import StorageLost, StudyError
 from pvtsearch.reading import hide_password
 from pvtsearch.search.journal import JournalLock
+from pvtsearch.shown import printable
 
 PATIENCE_SECONDS = 600.0
 OPENING_SECONDS = 20.0
@@ -54,7 +55,7 @@ def open_storage(url: str, *, shown: str | None = None) -> BaseStorage:
             return JournalFile(path)
         return _relational(url)
     except (SQLAlchemyError, ImportError, ValueError, OSError, KeyError) as error:
-        name = shown or f"--storage {hide_password(url)}"
+        name = shown or f"--storage {printable(hide_password(url))}"
         raise StudyError(f"{name}: no study storage that can be opened: {_reason(error)}") from error
 
 
@@ -101,7 +102,7 @@ def _relational(url: str) -> RDBStorage:
     deadline, pause = time.monotonic() + OPENING_SECONDS, 0.1
     while True:
         try:
-            storage = RDBStorage(url, engine_kwargs=dict(options))
+            storage = RDBStorage(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=dict(options))  # it formats it
             break
         except DBAPIError as error:
             if time.monotonic() > deadline or not any(words in str(error.orig) for words in _COMES_UP):

@@ -152,7 +152,7 @@ def _folder(name: str, side: int) -> Data:
     from torchvision.datasets import ImageFolder
 
     root = _at_home(name)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"--data {name}: no such folder; it must be {WHAT_IS_RIGHT}")
     if (there := [split for split in SPLITS if (root / split).is_dir()]) and len(there) < len(SPLITS):
         raise InputError(
