@@ -70,6 +70,12 @@ def opened(url: str) -> Iterator[BaseStorage]:
             storage.engine.dispose()
 
 
+def check_storage(url: str) -> None:
+    """Raise `StudyError` where there is no storage that can be opened, before anything is made beside it."""
+    with opened(url):
+        pass
+
+
 def journal_path(url: str) -> Path | None:
     """The file of a journal; None for any other storage."""
     if url.startswith("journal:"):
