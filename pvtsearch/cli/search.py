@@ -183,8 +183,10 @@ def search(
         "--seed": seed,
         "--storage": storage,
         "--study": study,
+        "--pruner": pruner,
+        "--workers": workers,
+        **of_evaluations,
     }
-    of_trials |= {"--pruner": pruner, "--workers": workers, **of_evaluations}
     options = TrainingOptions(**{name: value for name, value in of_training.items() if value is not None})  # type: ignore[arg-type]
     options = replace(options, device=device or "cpu", autocast=autocast or "none")
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
