@@ -1,6 +1,7 @@
 """Workers whose evaluations are simulated, as processes that can be killed, and what a study has come to with them.
 
-python tests/crew.py URL TRIALS SECONDS LOG [WORKERS]: workers whose evaluations take so long, by default one.
+python tests/crew.py URL TRIALS SECONDS LOG [WORKERS]: workers whose evaluations take so long, by default one,
+which beats fast, so that tests of its death are; several beat as in real searches.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ LIVENESS = Liveness(pulse_seconds=0.5, grace_seconds=3.0)
 STUDY = "crew"
 
 
-def plan_of(trials: int, seconds: float, log: Path | None = None, *, sampler: str = "random") -> StudyPlan:
+def plan_of(trials: int, seconds: float, log: Path | None = None, liveness: Liveness = LIVENESS) -> StudyPlan:
     """A search whose evaluations sleep, and are logged when they begin and when they are through."""
     plan = plan_search("tiny", budget=BUDGET, objectives=("params", "macs"), image_size=None, task="classification",
-                       sampler=sampler, trials=trials, seed=0, extrapolate=True)  # fmt: skip
+                       sampler="random", trials=trials, seed=0, extrapolate=True)  # fmt: skip
 
     def evaluate(decoded: Decoded, _on_epoch: OnEpoch) -> dict[str, float]:
         note(log, "began", decoded)
@@ -44,7 +45,7 @@ def plan_of(trials: int, seconds: float, log: Path | None = None, *, sampler: st
         note(log, "through", decoded)
         return {}
 
-    return replace(plan, evaluate=evaluate, liveness=LIVENESS)
+    return replace(plan, evaluate=evaluate, liveness=liveness)
 
 
 def note(log: Path | None, what: str, decoded: Decoded) -> None:
@@ -162,5 +163,5 @@ def forked(url: str, plan: StudyPlan, workers: int) -> int:
 if __name__ == "__main__":
     asked = plan_of(int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))
     if sys.argv[5:]:
-        sys.exit(forked(sys.argv[1], asked, int(sys.argv[5])))
+        sys.exit(forked(sys.argv[1], replace(asked, liveness=Liveness()), int(sys.argv[5])))
     work(sys.argv[1], asked)

@@ -183,8 +183,10 @@ def search(
         "--seed": seed,
         "--storage": storage,
         "--study": study,
+        "--pruner": pruner,
+        "--workers": workers,
+        **of_evaluations,
     }
-    of_trials |= {"--pruner": pruner, "--workers": workers, **of_evaluations}
     options = TrainingOptions(**{name: value for name, value in of_training.items() if value is not None})  # type: ignore[arg-type]
     options = replace(options, device=device or "cpu", autocast=autocast or "none")
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
@@ -197,20 +199,15 @@ def search(
                 result = with_finalists(predicted(question, options, folder, trials, seed or 0), calibration, count)
                 write_outputs(result, folder)
         case "optuna":
-            from pvtsearch.cli.trials import Work, tried
-            from pvtsearch.search.confined import Limits
+            from pvtsearch.cli.trials import Work, limits_of, plan_of, tried
             from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS
             from pvtsearch.search.samplers import DEFAULT_SAMPLER
+            from pvtsearch.search.storages import check_storage
 
             work = Work(
                 question=question,
                 training=options,
-                limits=Limits(
-                    None if evaluation_timeout is None else values.seconds("--evaluation-timeout", evaluation_timeout),
-                    None
-                    if evaluation_memory is None
-                    else values.number("--evaluation-memory", evaluation_memory, values.BYTE_UNITS),
-                ),
+                limits=limits_of(evaluation_timeout, evaluation_memory),
                 folder=folder,
                 sampler=sampler or DEFAULT_SAMPLER,
                 trials=trials or DEFAULT_TRIALS,
@@ -219,8 +216,11 @@ def search(
                 storage=storage,
                 study=study or DEFAULT_STUDY,
             )
+            plan = plan_of(work)
+            if storage is not None:
+                check_storage(storage)
             with shared(folder, f"{work.study} {hide_password(work.url)}"):
-                result = with_finalists(tried(work, workers), calibration, count)
+                result = with_finalists(tried(work, plan, workers), calibration, count)
                 with written_once(folder):
                     write_outputs(result, folder)
     print(summary(result, folder))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvtsearch.cli import values
 from pvtsearch.cli.accuracy import TrainingOptions, prepared
 from pvtsearch.cli.live import Watched, live
 from pvtsearch.cli.outputs import command_line
@@ -46,6 +47,16 @@ class Work:
     def trains(self) -> bool:
         """Whether an evaluation is a training."""
         return any(goal.name == ACCURACY for goal in self.question.objectives)
+
+
+def limits_of(timeout: str | None, memory: str | None) -> Limits:
+    """Limits of an evaluation as they are written on the command line."""
+    from pvtsearch.search.confined import Limits
+
+    return Limits(
+        None if timeout is None else values.seconds("--evaluation-timeout", timeout),
+        None if memory is None else values.number("--evaluation-memory", memory, values.BYTE_UNITS),
+    )
 
 
 def plan_of(work: Work) -> StudyPlan:
@@ -107,13 +118,12 @@ def worked(
         run_study(study, within, lambda _record: changed(), ending)
 
 
-def tried(work: Work, workers: int | None) -> SearchResult:
+def tried(work: Work, plan: StudyPlan, workers: int | None) -> SearchResult:
     """What the study has found when it is done: by this process, or by so many that it starts."""
     from pvtsearch.cli.crew import supervised
     from pvtsearch.search.ending import graceful
     from pvtsearch.search.run import found_by
 
-    plan = plan_of(work)
     if work.storage is None:
         leave_begun(work, plan)
     with study_of(work, plan) as study:

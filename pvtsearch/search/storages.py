@@ -71,6 +71,12 @@ def opened(url: str) -> Iterator[BaseStorage]:
             storage.engine.dispose()
 
 
+def check_storage(url: str) -> None:
+    """Raise `StudyError` where there is no storage that can be opened, before anything is made beside it."""
+    with opened(url):
+        pass
+
+
 def journal_path(url: str) -> Path | None:
     """The file of a journal; None for any other storage."""
     if url.startswith("journal:"):
@@ -102,7 +108,9 @@ def _relational(url: str) -> RDBStorage:
     deadline, pause = time.monotonic() + OPENING_SECONDS, 0.1
     while True:
         try:
-            storage = RDBStorage(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=dict(options))  # it formats it
+            storage = RDBStorage(
+                url.replace("{", "{{").replace("}", "}}"), engine_kwargs=dict(options)
+            )  # it formats it
             break
         except DBAPIError as error:
             if time.monotonic() > deadline or not any(words in str(error.orig) for words in _COMES_UP):
