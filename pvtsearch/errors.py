@@ -13,11 +13,15 @@ PvtsearchError
     ├── ScoreError                   a signal gave no finite number, or has none to give for a network
     ├── Diverged                     the loss of a training is no number any more
     ├── UnknownOperator              a counter met an operator it has no rule for
+    ├── EvaluationFailed             a configuration could not be evaluated
+    ├── StorageLost                  a study's storage went away while it was worked on, and stayed away
     ├── Untrusted                    a supernet's order was not borne out by networks trained on their own
     └── Unsteady                     durations were measured that no single number stands for
 """
 
 from __future__ import annotations
+
+MOST_CHARACTERS = 500  # of a reason
 
 
 class PvtsearchError(Exception):
@@ -72,9 +76,27 @@ class UnknownOperator(Failure):
     """A counter met an operator it has no rule for: a total would be wrong, so there is none."""
 
 
+class EvaluationFailed(Failure):
+    """A configuration could not be evaluated: it broke its limits, or died."""
+
+
+class StorageLost(Failure):
+    """A study's storage went away while it was worked on, and stayed away."""
+
+
 class Untrusted(Failure):
     """A supernet's order was not borne out by networks trained on their own."""
 
 
 class Unsteady(Failure):
     """Durations were measured that no single number stands for."""
+
+
+class Ended(BaseException):
+    """This process was told to end (SIGTERM): no error, and caught by nothing that catches errors."""
+
+
+def reason(error: Exception) -> str:
+    """Why something failed, in a line; an error that nobody foresaw says what it is."""
+    text = str(error) if isinstance(error, PvtsearchError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:MOST_CHARACTERS]

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
+
+ALONE_SECONDS = 30.0  # at most, before whoever was the first to join lets others in
 
 
 @contextmanager
@@ -33,6 +36,41 @@ def claimed(path: Path) -> Iterator[None]:
     else:
         with _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             yield
+
+
+@contextmanager
+def joined(path: Path, when_alone: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold path together with others who join it. when_alone: called first where nobody does, while nobody can.
+
+    Raises `BlockingIOError` where another claims it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    try:
+        handle = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle = _joined(path)
+    else:
+        when_alone()
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)  # by the last one, while it is held
+        os.close(handle)
+
+
+def _joined(path: Path) -> int:
+    """A descriptor that is held with others, after one who is alone for a moment before it joins."""
+    for _attempt in range(round(ALONE_SECONDS / 0.05)):
+        try:
+            return _locked(path, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+    return _locked(path, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 @contextmanager

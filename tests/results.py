@@ -7,6 +7,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Sequence
 
+from pvtsearch.accuracy.frame import frame_of
 from pvtsearch.accuracy.prior import prior_score
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.config import PVTConfig, SpatialReduction, StageConfig
@@ -16,6 +17,7 @@ from pvtsearch.search.quality import quality_of
 
 PRIOR_AND_MACS = (Objective("prior", "maximize"), Objective("macs", "minimize"))
 RESNET50 = Budget({"params": 25_557_032, "macs": 4_089_184_256}, source="resnet50")
+FRAME = frame_of((224, 224), "classification", RESNET50.limits, 4)
 
 
 def pyramid(widths: Sequence[int], depths: Sequence[int], mlp_ratios: Sequence[int], *, name: str = "pvt") -> PVTConfig:
@@ -40,7 +42,7 @@ def record(trial: int, config: PVTConfig) -> TrialRecord:
     """A trial with the real cost of config at 224 x 224, and its prior score."""
     cost = network_cost(config, (224, 224)).total
     return TrialRecord(
-        trial, config, {"params": int(cost.params), "macs": int(cost.macs)}, {"prior": prior_score(config)}
+        trial, config, {"params": int(cost.params), "macs": int(cost.macs)}, {"prior": prior_score(config, FRAME)}
     )
 
 

@@ -36,7 +36,7 @@ def everything_within(problem: Problem) -> list[tuple[int, int, int]]:
     """Negated prior, MACs and parameters of every configuration within a problem's limits, by walking all of them."""
     decoder = Decoder(problem)
     walked = [decoder.decoded(path) for path in decoder.walk(np.random.default_rng(0))]
-    return [(-prior_score(each.config), each.cost["macs"], each.cost["params"]) for each in walked]
+    return [(-prior_score(each.config, problem.frame), each.cost["macs"], each.cost["params"]) for each in walked]
 
 
 def test_nothing_within_the_limits_scores_higher() -> None:

@@ -12,7 +12,8 @@ from pvtsearch.records import Objective, Prediction, TrialRecord
 from pvtsearch.report.axes import axis_range, limit_shapes
 from pvtsearch.report.drawn import drawn
 from pvtsearch.report.figures import FIGURES
-from pvtsearch.report.front_figure import BOTTOM_TICKS, EXACT, FRONT, LANDMARKS, SIDE_TICKS, TRIALS, front_line
+from pvtsearch.report.front_figure import BOTTOM_TICKS, EXACT, FRONT, LANDMARKS, SIDE_TICKS, TRIALS
+from pvtsearch.report.front_lines import front_line
 from pvtsearch.report.quantities import Quantity
 from pvtsearch.report.rows import ReportRows, report_rows
 
@@ -30,12 +31,17 @@ def test_every_figure_is_drawn_from_any_number_of_trials(name: str, trials: int)
 
 
 def test_every_network_is_one_point(rows: ReportRows) -> None:
-    """Front and trials together are drawn once each, the trials in WebGL, the front with its stage table."""
+    """Front and trials together are drawn once each, the trials in WebGL; each knows its number on the page."""
     figure = FIGURES["front"](rows)
     assert len(figure.data[TRIALS].x) == len(rows.trials)
     assert len(figure.data[FRONT].x) == len(rows.front)
     assert figure.data[TRIALS].type == "scattergl"
-    assert all(text.count("<br>") == 4 for text in figure.data[FRONT].text)
+    number = len(rows.quantities) + 1
+    numbers = [values[number] for trace in (FRONT, TRIALS) for values in figure.data[trace].customdata]
+    assert sorted(numbers) == list(range(len(rows.front) + len(rows.trials)))
+    assert {values[number + 1]: values[number] for values in figure.data[FRONT].customdata} == {
+        row.name: place for place, row in enumerate(rows.front)
+    }
 
 
 def test_a_pair_of_axes_is_a_view(rows: ReportRows) -> None:
@@ -150,15 +156,6 @@ def test_axes_show_all_values_and_the_limit() -> None:
         assert span.low < min(shown)
         assert span.high > max(shown)
         assert span.log == (values == [1.0, 1000.0])
-
-
-def test_bars_sum_to_the_networks(rows: ReportRows) -> None:
-    """The bars of a network add up to its rows, in both figures."""
-    figure = FIGURES["params_by_stage"](rows)
-    at = figure.data[0].y.index("resnet50")
-    assert sum(trace.x[at] for trace in figure.data) == 25_557_032
-    at = FIGURES["macs_by_stage"](rows).data[0].y.index("resnet50")
-    assert sum(trace.x[at] for trace in FIGURES["macs_by_stage"](rows).data) == 4_089_184_256
 
 
 def test_without_a_budget_nothing_is_shaded() -> None:

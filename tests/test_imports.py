@@ -36,6 +36,8 @@ def modules_after(code: str) -> set[str]:
         "from pvtsearch.cli import run; assert run(['profile', 'pvt_small', '--against', 'resnet50']) == 0",
         "from pvtsearch.cli import run; assert run(['profile', 'pvt_small', '--convention', 'paper_v2']) == 0",
         "import tempfile; from pvtsearch.cli import run; assert run(['paper', '--out', tempfile.mkdtemp()]) == 0",
+        "import tempfile; from pvtsearch.cli import run; "
+        "assert run(['compare', 'pvt_small', '--out', tempfile.mkdtemp() + '/page.html']) == 0",
         "from pvtsearch.cli import run; assert run(['formula', 'pvt_small']) == 0",
         "from pvtsearch.cli import run; assert run(['list']) == 0",
         "from pvtsearch.cli import run; assert run(['export', 'pvt_small']) == 0",

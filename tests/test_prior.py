@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pvtsearch.accuracy.envelope import QUANTITIES, SLACK, envelope
+from pvtsearch.accuracy.families import pit_families, pvt_families, shape_at
+from pvtsearch.accuracy.frame import Frame, frame_of
 from pvtsearch.accuracy.prior import prior_score
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.closed_form import pvt_cost
-from pvtsearch.config import PVTConfig
+from pvtsearch.config import PVTConfig, StageConfig
 from pvtsearch.cost import Budget
-from pvtsearch.errors import InputError
+from pvtsearch.errors import InputError, ScoreError
 from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
+from pvtsearch.search.exact import exact_front
 from pvtsearch.search.limits import baseline_budget, objectives_of, prior_limits
 from pvtsearch.serialize_space import load_space
 
@@ -24,9 +32,77 @@ def preset(name: str) -> PVTConfig:
     return config
 
 
-def test_prior_of_pvt_small() -> None:
-    """S of PVT-Small by hand: 3 x 64 + 4 x 128 + 6 x 320 + 3 x 512."""
-    assert prior_score(preset("pvt_small")) == 192 + 512 + 1920 + 1536
+def frame_at(macs: int | None, stages: int = 4) -> Frame:
+    """What networks are compared with under a limit on MACs."""
+    return frame_of(SIZE, "classification", {} if macs is None else {"macs": macs}, stages)
+
+
+def test_a_published_network_counts_its_widths() -> None:
+    """At PVT-Tiny's MACs, where PVT v2 is hardly narrower, its prior is nearly S: 2 x (64 + 128 + 320 + 512)."""
+    tiny = preset("pvt_tiny")
+    assert prior_score(tiny, frame_at(pvt_cost(tiny, SIZE).total.macs)) == pytest.approx(2048, rel=0.01)
+
+
+def test_where_nothing_is_published_there_is_no_prior() -> None:
+    """No limit on MACs, or no four stages: refused, as is a search that asks for it; a sum of widths needs neither."""
+    for name, frame in (("pvt_small", frame_at(None)), ("deit_tiny", frame_at(10**9, stages=1))):
+        with pytest.raises(ScoreError, match="compares with published pyramids"):
+            prior_score(preset(name), frame)
+    with pytest.raises(InputError, match="got no limit on MACs: give --max-gmacs"):
+        exact_front("pvt_v1", ["prior"], Budget({"params": 10**7}), extrapolate=True)
+    assert SIGNALS["width_sum"].score(preset("pvt_small"), frame_at(None)) == 192 + 512 + 1920 + 1536
+
+
+@given(
+    st.sampled_from(("embed_dim", "depth", "mlp_ratio")),
+    st.integers(0, 3),
+    st.sampled_from([*V1_PRESETS, *V2_PRESETS]),
+    st.integers(5 * 10**8, 10**10),
+)
+def test_more_of_anything_never_lowers_it_and_gains_fall_off(knob: str, index: int, name: str, macs: int) -> None:
+    """One knob of one stage made twice, then four times as large: the second gain is no larger, whatever the budget."""
+    frame = frame_at(macs)
+    stages = preset(name).stages
+    made = []
+    for factor in (1, 2, 4):
+        stage = dataclasses.replace(stages[index], **{knob: getattr(stages[index], knob) * factor})
+        made.append(prior_score(dataclasses.replace(preset(name), stages=tuple(map_at(stages, index, stage))), frame))
+    assert made[0] <= made[1] <= made[2]
+    assert made[2] - made[1] <= made[1] - made[0] + 1  # each part is rounded
+
+
+def map_at(stages: tuple[StageConfig, ...], index: int, stage: StageConfig) -> list[StageConfig]:
+    """Stages with one of them replaced."""
+    return [*stages[:index], stage, *stages[index + 1 :]]
+
+
+def test_a_search_adds_up_what_a_network_scores() -> None:
+    """By columns and one by one: the same integers."""
+    frame = frame_at(4 * 10**9)
+    by_stage = SIGNALS["prior"].by_stage
+    assert by_stage is not None
+    configs = [preset(name) for name in (*V1_PRESETS, *V2_PRESETS)]
+    columns = [
+        {knob: np.array([getattr(c.stages[i], knob) for c in configs]) for knob in ("embed_dim", "depth", "mlp_ratio")}
+        for i in range(4)
+    ]
+    total = sum(np.rint(by_stage.of_columns(i, columns[i], frame) * by_stage.scale) for i in range(4))
+    assert total.tolist() == [prior_score(config, frame) for config in configs]
+
+
+def test_a_family_at_its_own_networks_is_these() -> None:
+    """PVT and PiT: at the MACs of a published network its own settings, beyond the ends those of the ends."""
+    for family in (*pvt_families(SIZE, "classification"), *pit_families()):
+        assert [shape_at(family, network.macs) for network in family] == [network.stages for network in family]
+        assert shape_at(family, 1) == family[0].stages
+        assert shape_at(family, 10**13) == family[-1].stages
+
+
+def test_small_images_leave_published_networks_out() -> None:
+    """Of images of 8 pixels a side PVT-v2-B2-Li alone makes four stages: it is what networks are compared with."""
+    published = frame_of((8, 8), "classification", {"macs": 10**6}, 4).published
+    assert published is not None
+    assert [(s.embed_dim, s.depth) for s in published] == [(64, 3), (128, 4), (320, 6), (512, 3)]
 
 
 @pytest.mark.parametrize("name", [*V1_PRESETS, *V2_PRESETS])

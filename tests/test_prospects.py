@@ -24,7 +24,7 @@ from pvtsearch.serialize_space import load_space
 from pvtsearch.space import Entering
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-sums = st.lists(st.sampled_from(("prior", "macs", "params")), min_size=1, max_size=2, unique=True)
+sums = st.lists(st.sampled_from(("width_sum", "macs", "params")), min_size=1, max_size=2, unique=True)
 
 
 def beginnings(choices: Choices) -> Iterator[tuple[int, Entering, Parts]]:
@@ -122,7 +122,7 @@ def limits_of(composition: Composition) -> np.ndarray:
 def test_what_is_forgotten_early_is_much() -> None:
     """Of the beginnings of three stages that are within the limits, where the front itself is known."""
     problem = Problem(load_space("tiny"), (64, 64))
-    composition = Composition(problem, objectives_of(["prior", "macs"]))
+    composition = Composition(problem, objectives_of(["width_sum", "macs"]))
     known = np.array(solve(composition).points)
     kept, all_rows = 0, 0
     for template in problem.space.templates:
@@ -140,7 +140,7 @@ def test_memory_no_longer_matters_after_a_stage() -> None:
         "pvt_v1",
         budget="resnet101",
         match=["params", "macs", "inference_memory"],
-        objectives=["prior", "macs"],
+        objectives=["macs"],
         image_size=None,
         task="classification",
         extrapolate=True,

@@ -15,30 +15,29 @@ from pvtsearch.config import PooledReduction, StageConfig
 from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError
 from pvtsearch.presets import PRESETS
-from pvtsearch.records import Certificate, Objective, Quality, SearchResult
+from pvtsearch.records import Certificate, Finalist, Objective, Prediction, Quality, SearchResult
+from pvtsearch.report.landmarks import landmark_rows
 from pvtsearch.report.quantities import Quantity, exact_with_unit, magnitude, percent, readable
 from pvtsearch.report.rows import (
     NetworkRow,
-    PartRow,
     ProgressRow,
     StageRow,
-    breakdown_rows,
-    cards,
+    beside_in_words,
     chosen,
+    chosen_networks,
     exact_rows,
     front_rows,
-    landmark_rows,
     progress_rows,
-    quantities,
     report_rows,
     stage_row,
     trial_rows,
 )
+from pvtsearch.report.shown import cards, quantities
 from pvtsearch.report.wording import FactRow, certificate_in_words, fact_rows, headline, quality_in_words
 
 SMALL = pyramid((64, 128, 320, 512), (3, 4, 6, 3), (8, 8, 4, 4))
 TINY = pyramid((64, 128, 320, 512), (2, 2, 2, 2), (8, 8, 4, 4))
-WIDE = pyramid((64, 128, 320, 512), (2, 2, 2, 2), (8, 8, 8, 4))  # TINY's prior at more MACs: not on the front
+EARLY = pyramid((96, 128, 320, 416), (2, 2, 2, 2), (8, 8, 4, 4))  # wide where MACs are dear: TINY beats it
 LOOSE = Budget({"params": 100_000_000}, source="by hand")
 
 
@@ -49,7 +48,7 @@ def test_a_front_row_holds_values_shares_and_stages() -> None:
     assert row == NetworkRow(
         name="front_002",
         trial=0,
-        values={"prior": 4160, "macs": cost.macs, "params": cost.params},
+        values={"prior": 4284, "macs": cost.macs, "params": cost.params},
         shares={"params": cost.params / 100_000_000},
         stages=(
             StageRow(4, 64, 3, 2, 8, "sr 8"),
@@ -66,7 +65,7 @@ def test_trials_and_front_share_the_records() -> None:
     front, trials = ({row.trial for row in rows} for rows in (front_rows(result), trial_rows(result)))
     assert front | trials == {record.trial for record in result.records}
     assert not front & trials
-    assert [row.name for row in trial_rows(result_of([SMALL, TINY, WIDE], budget=LOOSE))] == ["trial 2"]
+    assert [row.name for row in trial_rows(result_of([SMALL, TINY, EARLY], budget=LOOSE))] == ["trial 2"]
 
 
 def test_pooled_reduction_is_named() -> None:
@@ -81,7 +80,7 @@ def test_landmarks_have_real_costs_and_only_pyramids_have_a_prior() -> None:
     assert rows.keys() == PRESETS.keys()
     assert rows["resnet50"].values == RESNET50.limits
     assert rows["resnet50"].within_budget
-    assert rows["pvt_small"].values["prior"] == 4160
+    assert rows["pvt_small"].values["prior"] == 4284
     assert rows["pvt_small"].published == PRESETS["pvt_small"].published
     assert not rows["pvt_medium"].within_budget
 
@@ -93,7 +92,7 @@ def test_landmarks_follow_the_input_size() -> None:
     assert rows["resnet50"].values["macs"] == network_cost(PRESETS["resnet50"].config, (64, 64)).total.macs
     tiny = dataclasses.replace(search_result(0), image_size=(16, 16))
     assert "pvt_small" not in {row.name for row in landmark_rows(tiny)}
-    assert {row.network for row in breakdown_rows(tiny)} == {"resnet50"}
+    assert [each.name for each in chosen_networks(tiny).networks] == ["resnet50"]
 
 
 def test_a_budget_on_an_unknown_metric_leaves_a_landmark_undecided() -> None:
@@ -102,15 +101,34 @@ def test_a_budget_on_an_unknown_metric_leaves_a_landmark_undecided() -> None:
     assert {row.within_budget for row in landmark_rows(result)} == {None}
 
 
-def test_parts_of_a_network_sum_to_its_cost() -> None:
-    """For every network of the breakdown, stages and head sum to the total of the closed form."""
-    rows = breakdown_rows(search_result(200))
-    for name in ("pvt_small", "resnet50"):
-        total = network_cost(PRESETS[name].config, (224, 224)).total
-        parts = [row for row in rows if row.network == name]
-        assert (sum(p.params for p in parts), sum(p.macs for p in parts)) == (total.params, total.macs)
-        assert [p.part for p in parts] == ["stage 1", "stage 2", "stage 3", "stage 4", "head"]
-    assert PartRow("resnet50", "head", 2_049_000, 2_048_000) in rows
+def test_chosen_networks_stand_beside_published_ones() -> None:
+    """A few of the front under their names of the front, then the references, for the search's input and memory."""
+    result = dataclasses.replace(search_result(200), memory={"batch_size": 2, "dtype": "float16", "attention": "fused"})
+    found = chosen_networks(result)
+    names = [row.name for row in front_rows(result)]
+    assert [each.name for each in found.networks] == [
+        *(names[place] for place in chosen(result)),
+        "pvt_small",
+        "resnet50",
+    ]
+    assert [each.name for each in found.references] == ["pvt_small", "resnet50"]
+    assert (found.about.batch_size, found.about.dtype, found.about.image_size) == (2, "float16", (224, 224))
+
+
+def test_the_best_is_held_against_the_network_of_the_budget() -> None:
+    """Its shares of that network's parameters and MACs, and of its latency where both were measured."""
+    result = search_result(100)
+    best = max(result.front, key=lambda record: record.value("prior"))
+    place = result.front.index(best)
+    params, macs = best.cost["params"] / 25_557_032, best.cost["macs"] / 4_089_184_256
+    said = beside_in_words(result)
+    assert said.startswith(f"Beside resnet50, {front_rows(result)[place].name}, the best of the front by prior, has ")
+    assert said.endswith(f"{params:.2f} of its parameters and {macs:.2f} of its MACs.")
+    prediction = Prediction("a.json", "", {}, {}, {"resnet50": 100}, None)
+    measured = dataclasses.replace(result, prediction=prediction, finalists=(Finalist(place, 70, 81),))
+    assert beside_in_words(measured).endswith("and 0.81 of its latency, measured.")
+    assert beside_in_words(dataclasses.replace(result, budget=Budget({"macs": 10**10}, "limits given by hand"))) == ""
+    assert beside_in_words(search_result(0)) == ""
 
 
 def test_chosen_networks_span_the_front() -> None:
@@ -154,7 +172,7 @@ def test_the_headline_says_what_was_found() -> None:
     cost = network_cost(SMALL, (224, 224)).total
     assert headline(result_of([SMALL, TINY], budget=LOOSE), shown) == (
         "Of 2 networks evaluated within 100.00 M parameters, drawn from the 1.2 × 10¹⁴ networks of pvt_v1, "
-        "2 are Pareto-best. The highest prior among them, 4,160, comes with "
+        "2 are Pareto-best. The highest prior among them, 4,284, comes with "
         f"{readable('macs', cost.macs)} MACs and {readable('params', cost.params)} parameters."
     )
     assert headline(result_of([], budget=LOOSE), shown) == (
@@ -228,12 +246,12 @@ def near(found: int, *, prior_alone: bool = False, limits: bool = True) -> Searc
         ),
         (
             near(0, prior_alone=True),
-            "Solved exactly, the same question has the answer prior 4,160: a factor of 1.250 better than the best "
+            "Solved exactly, the same question has the answer prior 4,284: a factor of 1.250 better than the best "
             "evaluated network, which comes 80.0 % of the way to it from prior 0.",
         ),
         (
             near(1, prior_alone=True),
-            "Solved exactly, the same question has the answer prior 4,160: the search found it. Nothing within the "
+            "Solved exactly, the same question has the answer prior 4,284: the search found it. Nothing within the "
             "limits is better.",
         ),
         (search_result(3), ""),

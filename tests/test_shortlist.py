@@ -17,7 +17,7 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.presets import PRESETS
 from pvtsearch.records import Objective
-from pvtsearch.report.page import report_html
+from pvtsearch.report.search_page import report_html
 from pvtsearch.search.decode import Decoder
 from pvtsearch.search.draws import uniform_draws
 from pvtsearch.search.problem import Problem
@@ -26,7 +26,7 @@ from pvtsearch.serialize_space import load_space
 from pvtsearch.shortlist.reference import reference_for
 from pvtsearch.shortlist.result import as_result
 from pvtsearch.shortlist.rounds import CHOSEN, Plan, campaign, plan_for
-from pvtsearch.shortlist.worth import noise_percent
+from pvtsearch.shortlist.worth import _gains, noise_percent
 from pvtsearch.trainings import Campaign, Epoch, Outcome, Trainer, Training
 
 PROBLEM = Problem(load_space("tiny"), (64, 64), budget=Budget({"params": 400_000, "macs": 12_000_000}))
@@ -132,6 +132,17 @@ def test_noise_is_that_of_repeated_trainings() -> None:
     ]
     assert noise_percent(trainings) == pytest.approx(np.sqrt((2 + 8) / 2))
     assert noise_percent(trainings[:1]) == trainings[0].outcome.error_percent > 0
+
+
+def test_intervals_of_gains_cover(done: Campaign) -> None:
+    """Where nothing is gained, 95 % of the intervals hold 0, though the noise is known from two repeats only."""
+    rng = np.random.default_rng(0)
+    shapes = [each for each in done.trainings if each.role in {"reference", "random", "again"}]
+    held = 0
+    for _ in range(400):
+        drawn = [replace(each, outcome=outcome(70 + 2 * float(rng.normal()))) for each in shapes]
+        held += sum(gain.lower <= 0 <= gain.upper for gain in _gains(drawn, noise_percent(drawn)))
+    assert 0.93 <= held / 800 <= 0.97
 
 
 def test_the_best_of_random_draws_is_expected_exactly(done: Campaign) -> None:

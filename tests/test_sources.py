@@ -46,6 +46,15 @@ def test_a_folder_with_train_and_val_is_taken_as_it_is(tmp_path: Path) -> None:
     assert open_data(str(tmp_path), 8).digest != data.digest
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_half_a_split_is_no_set_of_classes(split: str, tmp_path: Path) -> None:
+    """train/ without val/, whatever stands beside it, is refused: names of splits are no classes."""
+    for folder in (split, "test"):
+        write_images(tmp_path / folder, {"cat": 2, "dog": 2})
+    with pytest.raises(InputError, match=f"has {split}/ alone"):
+        open_data(str(tmp_path), 8)
+
+
 def test_a_data_set_of_torchvision_is_read_where_it_lies(tmp_path: Path) -> None:
     """MNIST's four files, grey, become RGB; nothing is downloaded."""
     raw = tmp_path / "MNIST" / "raw"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from small_spaces import every_config, limited_problems
 
-from pvtsearch.accuracy.prior import prior_score
+from pvtsearch.accuracy.prior import width_sum_of
 from pvtsearch.analysis.metrics import analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import PVTConfig
@@ -27,14 +27,14 @@ from pvtsearch.search.stagewise import solve
 from pvtsearch.serialize_space import load_space
 
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-NAMES = ("prior", "macs", "params", "inference_memory", "training_memory")
+NAMES = ("width_sum", "macs", "params", "inference_memory", "training_memory")
 objective_names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
 epsilons = st.sampled_from((Fraction(1, 1000), Fraction(1, 100), Fraction(1, 10), Fraction(1)))
 
 
 def values(problem: Problem, objectives: Sequence[Objective], config: PVTConfig) -> tuple[int, ...]:
     """The objectives of a configuration one by one, less is better."""
-    known = {**cost_of(problem, config), "prior": -prior_score(config)}
+    known = {**cost_of(problem, config), "width_sum": -width_sum_of(config)}
     return tuple(known[objective.name] for objective in objectives)
 
 
@@ -45,7 +45,7 @@ def cost_of(problem: Problem, config: PVTConfig) -> dict[str, int]:
 
 def known_objectives(problem: Problem, names: Sequence[str]) -> tuple[Objective, ...]:
     """The objectives of these names that the problem's task has."""
-    objectives = [o for o in objectives_of(names) if o.name == "prior" or o.name in problem.costing.metrics]
+    objectives = [o for o in objectives_of(names) if o.name == "width_sum" or o.name in problem.costing.metrics]
     assume(objectives)
     return tuple(objectives)
 
@@ -108,21 +108,21 @@ def near(found: int, wanted: int, epsilon: Fraction) -> bool:
 def test_a_rounded_front_is_small() -> None:
     """What epsilon buys: fewer points."""
     space = load_space("tiny")
-    composition = Composition(Problem(space, (64, 64)), objectives_of(["prior", "macs", "params"]))
+    composition = Composition(Problem(space, (64, 64)), objectives_of(["width_sum", "macs", "params"]))
     exact, rounded = solve(composition), solve(composition, Fraction(1, 5))
     assert len(rounded.configs) < len(exact.configs) / 2
 
 
 def test_more_than_fits_is_said_with_the_way_out() -> None:
     """Nothing is cut in silence: the error names the option."""
-    composition = Composition(Problem(load_space("tiny"), (64, 64)), objectives_of(["prior", "macs"]))
+    composition = Composition(Problem(load_space("tiny"), (64, 64)), objectives_of(["width_sum", "macs"]))
     with pytest.raises(InputError, match=r"more than 5 partial networks of 1 stages: give --epsilon 0\.01"):
         solve(composition, most=5)
 
 
 def test_counts_beyond_64_bits_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where configurations could outnumber 64-bit integers, Python's count; here they are made to."""
-    composition = Composition(Problem(load_space("tiny"), (64, 64)), objectives_of(["prior", "macs"]))
+    composition = Composition(Problem(load_space("tiny"), (64, 64)), objectives_of(["width_sum", "macs"]))
     expected = solve(composition)
     monkeypatch.setattr("pvtsearch.search.choices._LARGEST_COUNT", 1)
     assert solve(composition) == expected
@@ -135,7 +135,7 @@ def test_the_tiny_space_as_brute_force() -> None:
     problem = Problem(space, (64, 64), budget=Budget({"params": 200_000, "macs": 6_000_000}))
     feasible = [c for c in every_config(space, (64, 64)) if problem.budget.admits(analytic_cost(c, (64, 64)))]
     assert 100 < len(feasible) < 2000
-    for names in (["prior"], ["prior", "macs", "params"]):
+    for names in (["width_sum"], ["width_sum", "macs", "params"]):
         objectives = objectives_of(names)
         front = solve(Composition(problem, objectives))
         expected = brute_force(problem, objectives, feasible)
@@ -147,7 +147,7 @@ def test_chunks_and_early_pruning_change_nothing(limits: dict[str, int], monkeyp
     """However small the portions, the answer is the same; a peak has more parts than columns that decide."""
     space, costing = load_space("tiny"), costing_with(("params", "macs", *limits), MemorySetting())
     problem = Problem(space, (64, 64), budget=Budget(limits), costing=costing)
-    composition = Composition(problem, objectives_of(["prior", "macs", "params"]))
+    composition = Composition(problem, objectives_of(["width_sum", "macs", "params"]))
     whole = solve(composition)
     monkeypatch.setattr("pvtsearch.search.programme._CHUNK", 50)
     monkeypatch.setattr("pvtsearch.search.partials._BATCH", 10)

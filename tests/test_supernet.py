@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from functools import cache
+from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,20 +14,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pvtsearch.cli import run
 from pvtsearch.config import PooledReduction, PVTConfig, SpatialReduction
 from pvtsearch.errors import ConfigError, InputError, SpaceError, Untrusted
 from pvtsearch.knobs import StageKnobs
 from pvtsearch.models.pvt import build_pvt
 from pvtsearch.search.draws import uniform_draws
 from pvtsearch.search.problem import Problem
+from pvtsearch.serialize import load_config
 from pvtsearch.space import SearchSpace
 from pvtsearch.supernet.ranking import FEWEST, Compared, ranking
 from pvtsearch.supernet.sandwich import sandwich, train_step
 from pvtsearch.supernet.supernet import Supernet
-from pvtsearch.supernet.training import inherited_percent, train_supernet
+from pvtsearch.supernet.training import SupernetJob, SupernetTraining, inherited_percent, train_supernet
+from pvtsearch.training.checkpoints import read_weights
 from pvtsearch.training.loop import job, train
 from pvtsearch.training.recipe import recipe_for
-from pvtsearch.training.sources import open_data
+from pvtsearch.training.sources import Data, open_data
+from pvtsearch.trainings import Outcome
 
 V1 = {"patch_embed": ("plain",), "position": ("learned",), "mlp": ("plain",), "pool": ("cls",)}
 V2 = {"patch_embed": ("overlap",), "position": ("none",), "mlp": ("conv",), "pool": ("mean",)}
@@ -45,6 +52,12 @@ def space(network: dict[str, tuple[str, ...]]) -> SearchSpace:
     )
 
 
+SMALL = """
+image_size: 16
+stages:
+  - {patch_size: 4, embed_dim: [8, 12, 16, 24], depth: [1, 2, 3], num_heads: [1, 2], mlp_ratio: [1, 2], sr_ratio: 2}
+  - {patch_size: 2, embed_dim: [16, 24], depth: [1, 2], num_heads: 2, mlp_ratio: 2}
+"""
 SPACES = {"v1": space(V1), "v2": space(V2)}
 
 
@@ -133,14 +146,12 @@ def test_a_sandwich_follows_from_seed_and_step() -> None:
     """The ends first, then draws; a step without networks is refused."""
     ends = networks("v1")[:2]
 
-    def draw(rng: np.random.Generator) -> PVTConfig:
-        return networks("v1")[int(rng.integers(40))]
-
-    first = sandwich(ends, draw, seed=0, step=7)
-    assert first == sandwich(ends, draw, seed=0, step=7)
+    pool = networks("v1")
+    first = sandwich(ends, pool, seed=0, step=7)
+    assert first == sandwich(ends, pool, seed=0, step=7)
     assert first[:2] == list(ends)
     assert len(first) == 4
-    assert len({tuple(sandwich(ends, draw, seed=0, step=step)) for step in range(8)}) > 1
+    assert len({tuple(sandwich(ends, pool, seed=0, step=step)) for step in range(8)}) > 1
     with pytest.raises(InputError, match="at least one network"):
         train_step(
             supernet("v1"), torch.optim.SGD(supernet("v1").parameters(), lr=0.1), [], torch.zeros(1), torch.zeros(1)
@@ -181,12 +192,9 @@ def test_a_supernet_learns_and_its_networks_start_from_it() -> None:
         num_classes=3,
     )
     configs = sorted(set(uniform_draws(Problem(small, (16, 16)), 60, seed=0)), key=_size)
-    torch.manual_seed(0)
-    shared = Supernet(small)
-    recipe = recipe_for(25, 8, 0.004)
-    losses = train_supernet(
-        shared, data, recipe, (configs[-1], configs[0]), lambda rng: configs[int(rng.integers(len(configs)))]
-    )
+    wanted_supernet = SupernetJob(small, data, recipe_for(25, 8, 0.004), tuple(configs))
+    trained = train_supernet(wanted_supernet)
+    shared, losses = trained.supernet, trained.epoch_losses
     assert len(losses) == 25
     assert losses[-1] < losses[0]
     reached = [inherited_percent(shared, config, data) for config in configs[::4]]
@@ -195,7 +203,63 @@ def test_a_supernet_learns_and_its_networks_start_from_it() -> None:
     alone, _ = train(wanted, initial=shared.extract(configs[0]).state_dict())
     assert alone.accuracy_percent == pytest.approx(inherited_percent(shared, configs[0], data), abs=6)
     with pytest.raises(ConfigError, match="num_classes and image_size of the data"):
-        train_supernet(Supernet(SPACES["v1"]), data, recipe, configs[:1], lambda _rng: configs[0])
+        SupernetJob(SPACES["v1"], data, recipe_for(1, 8), networks("v1"))
+    with pytest.raises(InputError, match="at least one network"):
+        dataclasses.replace(wanted_supernet, pool=())
+
+
+def small_job(epochs: int = 2) -> SupernetJob:
+    """Eight images a step, in a space of two networks' ends."""
+    data = open_data("fractals:classes=5,train=5,held_out=5", 16)
+    return SupernetJob(SPACES["v1"], data, recipe_for(epochs, 8), networks("v1"))
+
+
+def test_a_killed_training_of_a_supernet_ends_the_same(tmp_path: Path) -> None:
+    """Left after its first epoch and taken up again: the same losses and the same bytes as in one go."""
+    whole = train_supernet(small_job())
+    first = SupernetTraining(small_job(), checkpoint=tmp_path / "checkpoint.pt")
+    assert next(first.epochs()) == 1
+    again = SupernetTraining(small_job(), checkpoint=tmp_path / "checkpoint.pt")
+    assert len(again.epoch_losses) == 1
+    assert list(again.epochs()) == [1, 2]
+    assert again.losses == whole.losses
+    for name, value in whole.supernet.state_dict().items():
+        assert torch.equal(again.supernet.state_dict()[name], value)
+    with pytest.raises(InputError, match="belongs to another training"):
+        SupernetTraining(small_job(3), checkpoint=tmp_path / "checkpoint.pt")
+
+
+def test_an_order_is_written_where_it_is_borne_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command, with trainings that agree with inherited weights or do not: an order, or one line and status 1."""
+    small = tmp_path / "small.yaml"
+    small.write_text(SMALL, encoding="utf-8")
+    numbers = count()
+
+    def inherited_of(_supernet: Supernet, _config: PVTConfig, _data: Data) -> float:
+        return float(next(numbers))
+
+    monkeypatch.setattr("pvtsearch.supernet.proof.inherited_percent", inherited_of)
+    options = ["supernet", str(small), "--max-gmacs", "1", "--data", "fractals:classes=2,train=4,held_out=4"]
+    options += ["--epochs", "1", "--candidates", "6", "--batch-size", "8"]
+    for rising, status in ((1, 0), (-1, 1)):
+
+        def trainer(_config: PVTConfig, _seed: int, rising: int = rising) -> Outcome:
+            return Outcome(50 + rising * float(next(numbers)) / 10, 8, (), 0.0)
+
+        monkeypatch.setattr("pvtsearch.training.trainer.ledger_trainer", lambda *_, trainer=trainer, **__: trainer)
+        out = tmp_path / str(status)
+        assert run([*options, "--out", str(out)]) == status
+        captured = capsys.readouterr()
+        assert ("not to be trusted" in captured.err) == bool(status)
+        assert len((out / "compared.csv").read_text().splitlines()) == 9
+        assert (out / "order.csv").exists() == (status == 0)
+    best = tmp_path / "0" / "best_1"
+    config = load_config(best.with_suffix(".yaml"))
+    start = train(job(config, open_data("fractals:classes=2,train=4,held_out=4", 16), recipe_for(1, 8)),
+                  initial=read_weights(best.with_suffix(".pt")))  # fmt: skip
+    assert start[0].held_out == 8
 
 
 def _size(config: PVTConfig) -> int:

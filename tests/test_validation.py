@@ -15,9 +15,9 @@ import pytest
 
 from pvtsearch.accuracy.agreement import kendall_tau
 from pvtsearch.accuracy.cards import Validation, card, dump_validations, read_validations, verdict
-from pvtsearch.accuracy.frame import Frame
+from pvtsearch.accuracy.frame import Frame, frame_of, own_frame
 from pvtsearch.accuracy.signals import SIGNALS
-from pvtsearch.accuracy.tables import load_table
+from pvtsearch.accuracy.tables import load_table, network_macs
 from pvtsearch.accuracy.validation import COUNTS, scorer, scores_of, validate
 from pvtsearch.cli import run
 from pvtsearch.config import PVTConfig
@@ -27,15 +27,14 @@ from pvtsearch.report.wording import card_in_words
 from pvtsearch.serialize import config_to_dict, load_config
 
 TABLE = "PVTSEARCH_PIT_TABLE"  # the file of ViT-Bench-101's PiT networks, in the form of pvtsearch.accuracy.tables
-STATIC = ("prior", "params", "macs")
-NETWORKS = ("pvt_tiny", "pvt_small", "pvt_v2_b0", "pvt_large", "deeper", "deit_tiny", "pvt_medium", "deit_small")
+STATIC = ("prior", "params", "macs", "width_sum")
+NETWORKS = ("pvt_tiny", "pvt_small", "pvt_v2_b0", "pvt_large", "deeper", "pvt_v2_b1", "pvt_medium", "pvt_v2_b4")
 CEILING = "first,second"
 
 
 def rows(noise: float = 0.0) -> list[dict[str, Any]]:
-    """Networks whose first accuracy is the order of S, and whose second has every other pair of neighbours swapped."""
-    frame = Frame((224, 224))
-    order = sorted(NETWORKS, key=lambda name: SIGNALS["prior"].score(preset(name), frame))
+    """Networks whose first accuracy is the prior's order, whose second has every other pair of neighbours swapped."""
+    order = sorted(NETWORKS, key=lambda name: prior_of(preset(name)))
     swapped = [order.index(name) ^ 1 for name in NETWORKS]
     return [
         {
@@ -45,6 +44,11 @@ def rows(noise: float = 0.0) -> list[dict[str, Any]]:
         }
         for name, place in zip(NETWORKS, swapped, strict=True)
     ]
+
+
+def prior_of(config: PVTConfig) -> float:
+    """The prior of a network as under a budget of its own MACs."""
+    return SIGNALS["prior"].score(config, own_frame(config, network_macs(config)))
 
 
 def preset(name: str) -> PVTConfig:
@@ -98,13 +102,14 @@ def test_the_same_networks_in_every_form(tmp_path: Path) -> None:
 
 
 def test_each_network_is_scored_under_its_own_macs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A score that is relative to a limit on MACs sees each network's own."""
+    """A score that is relative to published networks sees those at each network's own MACs: itself, for one of them."""
     seen = []
-    signal = dataclasses.replace(SIGNALS["prior"], score=lambda _config, frame: seen.append(frame.macs_limit) or 1.0)
+    signal = dataclasses.replace(SIGNALS["prior"], score=lambda _config, frame: seen.append(frame) or 1.0)
     monkeypatch.setitem(SIGNALS, "prior", signal)
     table = load_table_of_presets("pvt_small", "pvt_tiny")
     scores_of("prior", table)
-    assert seen == table.macs()
+    assert seen == [own_frame(config, macs) for config, macs in zip(table.networks, table.macs(), strict=True)]
+    assert seen[0] != seen[1]
 
 
 def load_table_of_presets(*names: str) -> Any:
@@ -175,7 +180,7 @@ def test_every_signal_says_what_it_is_worth() -> None:
 
 def test_no_signal_scores_a_tie_by_accident() -> None:
     """Every signal tells PVT-Tiny from PVT-Small, the same way each time it is asked."""
-    frame = Frame((64, 64))
+    frame = frame_of((64, 64), "classification", {"macs": 10**9}, stages=4)
     small, tiny = load_config("pvt_small"), load_config("pvt_tiny")
     assert isinstance(small, PVTConfig)
     assert isinstance(tiny, PVTConfig)
@@ -186,9 +191,10 @@ def test_no_signal_scores_a_tie_by_accident() -> None:
 
 
 def table_at_hand() -> Path:
-    if not (found := os.environ.get(TABLE)):
+    found = Path(os.environ.get(TABLE, Path(__file__).parents[2] / "shared" / "reference" / "vitbench_pit.json"))
+    if not found.is_file():
         pytest.skip(f"the table of trained PiT networks is not at hand: {TABLE} names no file")
-    return Path(found)
+    return found
 
 
 def remade(name: str) -> tuple[Validation, Validation]:

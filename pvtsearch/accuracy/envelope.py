@@ -6,19 +6,15 @@ MACs must stay near those of the published networks on either side of the budget
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.config import ImageSize, PVTConfig, Task
+from pvtsearch.accuracy.families import REACH, StageShape, pvt_families, reaching, shape_at
+from pvtsearch.config import ImageSize, Task
 from pvtsearch.errors import InputError
-from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
 
 SLACK = 0.25
-FAMILIES = (V1_PRESETS, V2_PRESETS)
-QUANTITIES = ("embed_dim", "depth", "mlp_ratio", "macs")
+QUANTITIES = StageShape._fields
 
 
 @dataclass(frozen=True)
@@ -32,14 +28,6 @@ class Interval:
 StageEnvelope = dict[str, Interval]  # QUANTITIES -> interval; macs as a share of the budget's limit
 
 
-@dataclass(frozen=True)
-class _Anchor:
-    """A published network: its MACs, and per stage the QUANTITIES, macs as a share of its own total."""
-
-    macs: int
-    stages: tuple[tuple[float, ...], ...]
-
-
 def envelope(macs_limit: int, image_size: ImageSize, task: Task = "classification") -> tuple[StageEnvelope, ...]:
     """Per stage, the interval of each quantity that the prior is trusted in, under a limit on MACs.
 
@@ -47,53 +35,28 @@ def envelope(macs_limit: int, image_size: ImageSize, task: Task = "classificatio
     networks on either side; the intervals span the families and are widened by 25 %.
     Raises `InputError` where the budget lies outside what was published.
     """
-    families = [_anchors(names, image_size, task) for names in FAMILIES]
-    reached = [_interpolated(anchors, macs_limit) for anchors in families if _reaches(anchors, macs_limit)]
-    if not reached:
-        smallest = min(anchors[0].macs for anchors in families) / (1 + SLACK)
-        largest = max(anchors[-1].macs for anchors in families) * (1 + SLACK)
-        raise InputError(
-            f"the prior is known for {smallest / 1e9:.3g} to {largest / 1e9:.3g} GMACs at "
-            f"{image_size[0]}x{image_size[1]} (around the published PVT networks), got a limit of "
-            f"{macs_limit / 1e9:.3g} GMACs: give --extrapolate (in Python extrapolate=True) to use it all the same"
-        )
-    return tuple(_stage_envelope([stages[i] for stages in reached]) for i in range(len(reached[0])))
+    families = pvt_families(image_size, task)
+    known = [shape_at(family, macs_limit) for family in reaching(families, macs_limit)]
+    if not known:
+        raise _unknown(macs_limit, image_size, task)
+    return tuple(_stage_envelope(stages) for stages in zip(*known, strict=True))
 
 
-def _stage_envelope(stages: Sequence[Sequence[float]]) -> StageEnvelope:
+def _unknown(macs_limit: int, image_size: ImageSize, task: Task) -> InputError:
+    """The error of a budget that is outside what was published, with what would be inside."""
+    families = pvt_families(image_size, task)
+    smallest = min(family[0].macs for family in families) / (1 + REACH)
+    largest = max(family[-1].macs for family in families) * (1 + REACH)
+    return InputError(
+        f"the prior is known for {smallest / 1e9:.3g} to {largest / 1e9:.3g} GMACs at {image_size[0]}x{image_size[1]} "
+        f"(around the published PVT networks), got a limit of {macs_limit / 1e9:.3g} GMACs: give --extrapolate (in "
+        "Python extrapolate=True) to use it all the same"
+    )
+
+
+def _stage_envelope(stages: Sequence[StageShape]) -> StageEnvelope:
     columns = zip(*stages, strict=True)
     return {
         name: Interval(min(values) * (1 - SLACK), max(values) * (1 + SLACK))
         for name, values in zip(QUANTITIES, columns, strict=True)
     }
-
-
-def _anchors(names: Sequence[str], image_size: ImageSize, task: Task) -> list[_Anchor]:
-    configs = [PRESETS[name].config for name in names]
-    anchors = [_anchor(config, image_size, task) for config in configs if isinstance(config, PVTConfig)]
-    return sorted(anchors, key=lambda anchor: anchor.macs)
-
-
-def _anchor(config: PVTConfig, image_size: ImageSize, task: Task) -> _Anchor:
-    cost = network_cost(config, image_size, task)
-    macs = cost.total.macs
-    rows = zip(config.stages, cost.stages, strict=True)
-    return _Anchor(macs, tuple((s.embed_dim, s.depth, s.mlp_ratio, layers.macs / macs) for s, layers in rows))
-
-
-def _reaches(anchors: Sequence[_Anchor], macs: int) -> bool:
-    return anchors[0].macs <= macs * (1 + SLACK) and macs <= anchors[-1].macs * (1 + SLACK)
-
-
-def _interpolated(anchors: Sequence[_Anchor], macs: int) -> tuple[tuple[float, ...], ...]:
-    """Stages at a number of MACs; beyond the ends, the end network itself."""
-    if macs <= anchors[0].macs:
-        return anchors[0].stages
-    for below, above in pairwise(anchors):
-        if macs <= above.macs:
-            weight = math.log(macs / below.macs) / math.log(above.macs / below.macs)
-            return tuple(
-                tuple((1 - weight) * b + weight * a for b, a in zip(*stages, strict=True))
-                for stages in zip(below.stages, above.stages, strict=True)
-            )
-    return anchors[-1].stages

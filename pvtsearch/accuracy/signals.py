@@ -11,6 +11,7 @@ from pvtsearch.accuracy import prior
 from pvtsearch.accuracy.cards import Card, card
 from pvtsearch.accuracy.frame import Frame
 from pvtsearch.config import PVTConfig
+from pvtsearch.errors import ScoreError
 from pvtsearch.models.pit_config import PiTConfig
 
 Candidate: TypeAlias = PVTConfig | PiTConfig
@@ -45,12 +46,18 @@ class Signal:
     by_stage: StageScores | None = None
 
 
-def _prior(config: Candidate, _frame: Frame) -> float:
-    return prior.prior_score(config)
+def _prior_of_stages(index: int, columns: Mapping[str, Any], frame: Frame) -> Any:
+    if frame.published is None:
+        raise ScoreError("the prior compares with published pyramids, and there are none of these stages and MACs")
+    return prior.stage_score(columns["depth"], columns["embed_dim"], columns["mlp_ratio"], frame.published[index])
 
 
-def _prior_of_stages(_index: int, columns: Mapping[str, Any], _frame: Frame) -> Any:
-    return prior.stage_score(columns["depth"], columns["embed_dim"])
+def _width_sum(config: Candidate, _frame: Frame) -> float:
+    return prior.width_sum_of(config)
+
+
+def _width_sum_of_stages(_index: int, columns: Mapping[str, Any], _frame: Frame) -> Any:
+    return prior.width_sum(columns["depth"], columns["embed_dim"])
 
 
 def _untrained(name: str, config: Candidate, frame: Frame) -> float:
@@ -67,16 +74,30 @@ def _zero_cost(name: str, meaning: str, *caveats: str) -> Signal:
 
 SIGNALS: dict[str, Signal] = {
     "prior": Signal(
-        _prior,
+        prior.prior_score,
         card(
             "prior",
-            "S, the sum of embed_dim over all blocks; higher is better. A prior, not an accuracy.",
-            "S was picked on this same table, after looking at about 20 scores: its figures flatter it.",
+            "Sum over stages of the published width x depth at the same MACs, times how far a stage goes beyond it in "
+            "width, depth and MLP ratio together; higher is better. A prior, not an accuracy.",
+            "It is one of about 140 forms that were looked at on this same table, and comes from S, the sum of widths "
+            "over all blocks, that was one of about 20: its figures flatter it.",
             _NO_PVT,
-            "Outside the envelope around the published PVT networks it is an extrapolation: its maximum lies in a "
-            "corner, the greatest depths and the smallest MLP ratios that are allowed.",
+            "It holds that published proportions are near the best ones, which nothing measured says. Outside the "
+            "envelope around the published PVT networks it is an extrapolation.",
         ),
         StageScores(_prior_of_stages, scale=1),
+    ),
+    "width_sum": Signal(
+        _width_sum,
+        card(
+            "width_sum",
+            "S, the sum of embed_dim over all blocks; higher is better. A count, not an accuracy.",
+            "S was picked on this same table, after looking at about 20 scores: its figures flatter it.",
+            _NO_PVT,
+            "Its maximum lies in a corner, the greatest depths and the smallest MLP ratios that are allowed: it orders "
+            "networks that people designed, and is not to be maximised over a space.",
+        ),
+        StageScores(_width_sum_of_stages, scale=1),
     ),
     "zen": _zero_cost(
         "zen",

@@ -14,7 +14,7 @@ from typing import Any
 
 from pvtsearch.accuracy.agreement import Agreement, Estimate, agreement, mean_ranks, noise_ceiling
 from pvtsearch.accuracy.cards import Ceiling, Validation
-from pvtsearch.accuracy.frame import Frame
+from pvtsearch.accuracy.frame import Frame, own_frame
 from pvtsearch.accuracy.signals import SIGNALS, Candidate, Scorer
 from pvtsearch.accuracy.tables import TrainedTable, network_macs
 from pvtsearch.analysis.baselines import network_cost
@@ -57,7 +57,7 @@ def scores_of(
     score, scores, seconds = scorer(name), list[float](), list[float]()
     for count, (config, macs) in enumerate(zip(table.networks, table.macs(), strict=True), start=1):
         start = time.perf_counter()
-        scores.append(float(score(config, Frame((config.image_size, config.image_size), macs_limit=macs))))
+        scores.append(float(score(config, own_frame(config, macs))))
         seconds.append(time.perf_counter() - start)
         on_network(count)
     return scores, seconds

@@ -174,13 +174,29 @@ class Calibration:
                 f"asked for is {task} at {image_size[0]}x{image_size[1]}"
             )
 
+    @cached_property
+    def kinds(self) -> frozenset[tuple[Any, type]]:
+        """The kinds of pieces that were measured: network-wide parts with a kind of attention."""
+        return frozenset(
+            (_network_parts(part.config), type(part.config.stages[part.place].attention))
+            for part in (row.subject.part for row in self.of_role("alone"))
+            if part.place is not None and part.place < len(part.config.stages)
+        )
+
     def covers(self, space: SearchSpace) -> bool:
         """Whether all kinds of pieces that networks of a space have were measured."""
-        parts = [row.subject.part for row in self.of_role("alone")]
-        kinds = {(_network_parts(part.config), type(part.config.stages[part.place].attention))
-                 for part in parts if part.place is not None and part.place < len(part.config.stages)}  # fmt: skip
         wanted = {type(attention) for knobs in space.stages for attention in knobs.attention}
-        return all((_network_parts(template), kind) in kinds for template in space.templates for kind in wanted)
+        return all((_network_parts(template), kind) in self.kinds for template in space.templates for kind in wanted)
+
+    def knows(self, config: PVTConfig) -> bool:
+        """Whether pieces like all of a network's were measured, of sizes that are not far from its own."""
+        kinds = {(_network_parts(config), type(stage.attention)) for stage in config.stages}
+        measured = _sizes(s for row in self.of_role("alone", "whole") for s in row.subject.part.config.stages)
+        near = all(
+            measured[name][0] <= least * NEAR and most <= measured[name][1] * NEAR
+            for name, (least, most) in _sizes(config.stages).items()
+        )
+        return kinds <= self.kinds and near
 
 
 def beyond(calibration: Calibration, space: SearchSpace) -> str:

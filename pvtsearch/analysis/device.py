@@ -17,6 +17,11 @@ from pvtsearch.analysis.live_bytes import Ready, peak_bytes
 from pvtsearch.analysis.measured import Peaks
 
 
+def cuda_devices() -> int:
+    """How many CUDA devices torch sees."""
+    return torch.cuda.device_count()
+
+
 class MemoryStatistics(Protocol):
     """What `torch.cuda` offers to read the peaks of its current device."""
 

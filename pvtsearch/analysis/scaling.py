@@ -12,6 +12,7 @@ from itertools import combinations, pairwise
 from pvtsearch.analysis.baselines import network_cost
 from pvtsearch.analysis.peak import inference_memory
 from pvtsearch.config import ModelConfig
+from pvtsearch.errors import ConfigError
 from pvtsearch.presets import PRESETS
 
 NETWORKS = {
@@ -27,18 +28,19 @@ SIDES = tuple(range(2 * STEP, 1280 + STEP, STEP))
 
 @dataclass(frozen=True)
 class Curve:
-    """Values of one network at `SIDES`, exact."""
+    """Values of one network at some sides, exact."""
 
     network: str
     label: str
     values: tuple[int, ...]
+    sides: tuple[int, ...] = SIDES
 
 
 @dataclass(frozen=True)
 class Crossing:
     """Two curves between two neighbouring sides; from there on `above` costs more than `below`.
 
-    side and value are interpolated: values at `SIDES` are exact, what is between them is not used.
+    side and value are interpolated: values at the curves' sides are exact, what is between them is not used.
     """
 
     above: str
@@ -66,15 +68,28 @@ def curves(quantity: Callable[[ModelConfig, int], int]) -> tuple[Curve, ...]:
     )
 
 
+def common_sides(configs: Sequence[ModelConfig], sides: Sequence[int] = SIDES) -> tuple[int, ...]:
+    """The sides that are large enough for every network."""
+    return tuple(side for side in sides if all(_fits(config, side) for config in configs))
+
+
+def _fits(config: ModelConfig, side: int) -> bool:
+    try:
+        network_cost(config, (side, side), "backbone")
+    except ConfigError:
+        return False
+    return True
+
+
 def crossings(drawn: Sequence[Curve]) -> tuple[Crossing, ...]:
-    """Where any two curves change places, by side."""
+    """Where any two curves over the same sides change places, by side."""
     found = [crossing for one, other in combinations(drawn, 2) for crossing in _between(one, other)]
     return tuple(sorted(found, key=lambda crossing: crossing.side))
 
 
 def _between(one: Curve, other: Curve) -> list[Crossing]:
     """Sign changes of the difference; a side where two curves are equal belongs to the change it lies in."""
-    gaps = [(side, a - b, a) for side, a, b in zip(SIDES, one.values, other.values, strict=True) if a != b]
+    gaps = [(side, a - b, a) for side, a, b in zip(one.sides, one.values, other.values, strict=True) if a != b]
     found = []
     for (left, gap, value), (right, next_gap, next_value) in pairwise(gaps):
         if gap * next_gap < 0:

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pvtsearch import locks
@@ -30,12 +30,35 @@ def claimed(folder: Path, name: str = ".lock") -> Iterator[None]:
 
     Folders that were made for it and hold nothing in the end are gone again.
     """
+    with _entered(folder, locks.claimed(folder / name)):
+        yield
+
+
+@contextmanager
+def shared(folder: Path, study: str, name: str = ".lock") -> Iterator[None]:
+    """Hold folder together with the other workers of a study, and with nobody else."""
+    with _entered(folder, _joined(folder, folder / name, study)):
+        yield
+
+
+@contextmanager
+def _joined(folder: Path, path: Path, study: str) -> Iterator[None]:
+    with locks.joined(path):
+        if (found := path.read_text(encoding="utf-8")) not in {"", study}:
+            raise StudyError(f"--out {folder}: another search is writing there ({found}); give another --out")
+        path.write_text(study, encoding="utf-8")
+        yield
+
+
+@contextmanager
+def _entered(folder: Path, lock: AbstractContextManager[None]) -> Iterator[None]:
+    """Hold lock in folder; only what fails before it is held is blamed on the folder."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     with ExitStack() as stack:
         stack.callback(_remove_empty, made)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locks.claimed(folder / name))
+            stack.enter_context(lock)
         except BlockingIOError as error:
             raise StudyError(f"--out {folder}: another command is writing there; give another --out") from error
         except OSError as error:
@@ -48,3 +71,8 @@ def _remove_empty(folders: Sequence[Path]) -> None:
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()
+
+
+def written_once(folder: Path) -> AbstractContextManager[None]:
+    """One worker after the other: all write the same, since they have read the same study."""
+    return locks.held(folder / ".writing")

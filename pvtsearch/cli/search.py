@@ -11,19 +11,18 @@ import typer
 
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, Execution, MemorySetting, Optimizer
 from pvtsearch.cli import values
-from pvtsearch.cli.accuracy import TrainingOptions, check_training_options, predicted, prepared
+from pvtsearch.cli.accuracy import TrainingOptions, check_training_options, predicted
 from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options, with_finalists
 from pvtsearch.cli.limits import check_circumstances, the_budget
-from pvtsearch.cli.outputs import claimed, command_line, file_name
-from pvtsearch.cli.progress import progress
+from pvtsearch.cli.outputs import claimed, command_line, file_name, shared, written_once
 from pvtsearch.config import AttentionKernel
 from pvtsearch.errors import InputError
+from pvtsearch.reading import hide_password
 from pvtsearch.trainings import ACCURACY
 
 if TYPE_CHECKING:
     from pvtsearch.records import SearchResult
     from pvtsearch.search.question import Question
-    from pvtsearch.search.study import StoredStudy, StudyPlan
 
 FINALISTS = 12
 
@@ -88,6 +87,15 @@ def search(
     seed: Annotated[int | None, typer.Option(help="Seed of the sampler; by default 0.", min=0, max=2**32 - 1)] = None,
     storage: Annotated[str | None, typer.Option(help="URL of an Optuna storage; by default a file in --out.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study; by default pvtsearch.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Local processes that evaluate; by default this one alone.", min=1)
+    ] = None,
+    evaluation_timeout: Annotated[
+        str | None, typer.Option(help="Limit on the time of one training, such as 2h or 90m; seconds without a unit.")
+    ] = None,
+    evaluation_memory: Annotated[
+        str | None, typer.Option(help="Limit on the main memory that one training holds, such as 16GiB.")
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Of accuracy: fractals (the default), a folder, or torchvision:NAME:FOLDER.")
     ] = None,
@@ -127,7 +135,12 @@ def search(
         "learning_rate": learning_rate,
         "loaders": loaders,
     }
-    check_training_options(wants_accuracy, {TRAINING_OPTIONS[name]: value for name, value in of_training.items()})
+    of_evaluations: dict[str, object] = {
+        "--evaluation-timeout": evaluation_timeout,
+        "--evaluation-memory": evaluation_memory,
+    }
+    named = {TRAINING_OPTIONS[name]: value for name, value in of_training.items()}
+    check_training_options(wants_accuracy, named | of_evaluations)
     of_latency = {
         "--device": None if wants_accuracy else device,
         "--execution": execution,
@@ -164,8 +177,16 @@ def search(
     check_circumstances(circumstances, question.problem)
     count = FINALISTS if measure is None else measure
     folder = Path("runs") / file_name(loaded.name) if out is None else out
-    of_trials = {"--trials": trials, "--sampler": sampler, "--seed": seed, "--storage": storage, "--study": study}
-    of_trials["--pruner"] = pruner
+    of_trials: dict[str, object] = {
+        "--trials": trials,
+        "--sampler": sampler,
+        "--seed": seed,
+        "--storage": storage,
+        "--study": study,
+        "--pruner": pruner,
+        "--workers": workers,
+        **of_evaluations,
+    }
     options = TrainingOptions(**{name: value for name, value in of_training.items() if value is not None})  # type: ignore[arg-type]
     options = replace(options, device=device or "cpu", autocast=autocast or "none")
     match chosen_method(method, question, [name for name, value in of_trials.items() if value is not None], epsilon):
@@ -178,26 +199,30 @@ def search(
                 result = with_finalists(predicted(question, options, folder, trials, seed or 0), calibration, count)
                 write_outputs(result, folder)
         case "optuna":
-            from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS, plan_study
+            from pvtsearch.cli.trials import Work, limits_of, plan_of, tried
+            from pvtsearch.search.run import DEFAULT_STUDY, DEFAULT_TRIALS
             from pvtsearch.search.samplers import DEFAULT_SAMPLER
-            from pvtsearch.search.study import open_storage, open_study, sqlite_storage
+            from pvtsearch.search.storages import check_storage
 
-            trainer, facts = prepared(question, options, folder) if wants_accuracy else (None, {})
-            plan = plan_study(
-                question,
+            work = Work(
+                question=question,
+                training=options,
+                limits=limits_of(evaluation_timeout, evaluation_memory),
+                folder=folder,
                 sampler=sampler or DEFAULT_SAMPLER,
                 trials=trials or DEFAULT_TRIALS,
                 seed=seed or 0,
-                trainer=trainer,
-                training=facts,
                 pruner=pruner,
+                storage=storage,
+                study=study or DEFAULT_STUDY,
             )
-            shared = None if storage is None else open_storage(storage)
-            with claimed(folder):
-                storage_here = shared or sqlite_storage(folder / "study.db")
-                result = tried(plan, open_study(storage_here, study or DEFAULT_STUDY, plan))
-                result = with_finalists(result, calibration, count)
-                write_outputs(result, folder)
+            plan = plan_of(work)
+            if storage is not None:
+                check_storage(storage)
+            with shared(folder, f"{work.study} {hide_password(work.url)}"):
+                result = with_finalists(tried(work, plan, workers), calibration, count)
+                with written_once(folder):
+                    write_outputs(result, folder)
     print(summary(result, folder))
 
 
@@ -237,17 +262,10 @@ def proven(question: Question, epsilon: str | None) -> SearchResult:
     return counted(result, feasible)
 
 
-def tried(plan: StudyPlan, study: StoredStudy) -> SearchResult:
-    """What a study finds, new or taken up again."""
-    from pvtsearch.search.run import answered
-
-    with progress("searching", plan.trials) as advance:
-        return answered(plan, study, {"command": command_line()}, lambda record: advance(record.trial + 1))
-
-
 def summary(result: SearchResult, folder: Path) -> str:
     """What a person wants to know first, in a few lines."""
-    from pvtsearch.report.rows import cards, claims, quantities
+    from pvtsearch.report.rows import claims
+    from pvtsearch.report.shown import cards, quantities
     from pvtsearch.report.wording import card_in_words, headline
 
     text = "\n".join((headline(result, [quantity.name for quantity in quantities(result)]), *claims(result)))

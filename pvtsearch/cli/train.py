@@ -12,8 +12,9 @@ from pvtsearch.analysis.setting import Autocast
 from pvtsearch.cli import values
 from pvtsearch.cli.outputs import claimed, file_name
 from pvtsearch.cli.progress import progress
+from pvtsearch.config import ModelConfig, PVTConfig
 from pvtsearch.errors import InputError
-from pvtsearch.serialize import load_config
+from pvtsearch.serialize import dump_config, load_config
 
 if TYPE_CHECKING:
     from pvtsearch.training.loop import Job
@@ -33,13 +34,14 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     autocast: Annotated[Autocast, typer.Option(help="Lower type of forward passes.")] = "none",
     workers: Annotated[int, typer.Option(help="Processes that load images; 0: none.", min=0)] = 0,
+    initial: Annotated[Path | None, typer.Option(help="A state dict to start from, in place of fresh weights.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for weights and curve; by default runs/train/NAME.")] = None,
 ) -> None:
     """Train a network by PVT's recipe, as far as it serves so few epochs, and say how well it does.
 
     Killed, the same command goes on from its last checkpoint. Under torchrun all processes train one network.
     """
-    from pvtsearch.training.checkpoints import write_weights
+    from pvtsearch.training.checkpoints import read_weights, write_weights
     from pvtsearch.training.ledger import training_json
     from pvtsearch.training.loop import Machine, job
     from pvtsearch.training.loop import train as trained
@@ -58,11 +60,15 @@ def train(
         checkpoint = folder / "checkpoint.pt"
         with progress(f"training {loaded.name}", epochs) as advance:
             outcome, weights = trained(
-                wanted, machine, checkpoint=checkpoint, on_epoch=lambda epoch: advance(epoch.number)
+                wanted,
+                machine,
+                checkpoint=checkpoint,
+                initial=None if initial is None else read_weights(initial),
+                on_epoch=lambda epoch: advance(epoch.number),
             )
         if leads():
             write_weights(folder / "weights.pt", weights)
-            write_texts(folder, outcome, training_json(wanted, machine, outcome))
+            write_texts(folder, wanted.config, outcome, training_json(wanted, machine, outcome))
             print(in_words(wanted, outcome, folder))
 
 
@@ -74,14 +80,18 @@ def the_side(text: str | None, default: int) -> int:
     return size[0]
 
 
-def write_texts(folder: Path, outcome: Outcome, document: str) -> None:
-    """curve.csv and training.json; the checkpoint stays, so that the same command is done at once."""
+def write_texts(folder: Path, network: ModelConfig, outcome: Outcome, document: str) -> None:
+    """curve.csv, training.json, and network.yaml, a pyramid as it was trained.
+
+    The checkpoint stays, so that the same command is done at once.
+    """
     from pvtsearch.files import write_all
 
     rows = "".join(f"{e.number},{e.loss:.6f},{e.accuracy_percent:.4f}\n" for e in outcome.curve)
     write_all({
         folder / "curve.csv": f"epoch,loss,accuracy_percent\n{rows}",
         folder / "training.json": document,
+        **({folder / "network.yaml": dump_config(network)} if isinstance(network, PVTConfig) else {}),
     })  # fmt: skip
 
 

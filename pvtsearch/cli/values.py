@@ -21,6 +21,7 @@ BYTE_UNITS = {
     **{f"{prefix}iB": 2 ** (10 * power) for power, prefix in enumerate(("K", "M", "G", "T"), start=1)},
 }
 TIME_UNITS = {"": 10**6, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # to nanoseconds, milliseconds without a unit
+SECOND_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 MAX_SIDE = 10**6
 
 _NUMBER = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-z]*)", re.ASCII)
@@ -68,6 +69,11 @@ def number(option: str, text: str, units: Mapping[str, int]) -> int:
     if value < 1:
         _refuse(option, text, units)
     return value
+
+
+def seconds(option: str, text: str) -> float:
+    """A time in seconds: `90m` is 5,400."""
+    return float(number(option, text, SECOND_UNITS))
 
 
 def _refuse(option: str, text: str, units: Mapping[str, Any]) -> NoReturn:

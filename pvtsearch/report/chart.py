@@ -1,8 +1,4 @@
-"""A chart of lines as one SVG file: labels at the curves, crossings marked, light and dark by the reader's setting.
-
-Drawn without a browser or a plotting library: what is needed is a handful of scaled points and a template. Colours:
-Okabe and Ito (2008), told apart by colour-blind readers too.
-"""
+"""A chart of lines as SVG: labels at the curves, crossings marked."""
 
 from __future__ import annotations
 
@@ -11,13 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from pvtsearch.report.templates import environment
+from pvtsearch.report.drawing import Drawing, document, drawing, is_dashed, shortened, style_of
+from pvtsearch.report.ticks import short
 
 WIDTH, PLOT_HEIGHT = 960, 420
 LEFT, RIGHT, TOP, BOTTOM = 76, 148, 96, 66
 MARGIN = 24
 LABEL_GAP = 20  # between the labels of two curves
 KEY_COLUMNS, KEY_LINE = 3, 22
+LABEL_LENGTH = 16
 
 
 class Point(NamedTuple):
@@ -29,7 +27,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """A labelled curve; style is its place among the colours, from 1."""
+    """A labelled curve; style is its place among colours and dashes, from 1."""
 
     label: str
     style: int
@@ -53,9 +51,10 @@ class Chart:
     x_title: str
     y_title: str
     x_ticks: Sequence[int]
-    y_ticks: Sequence[int]
+    y_ticks: Sequence[float]
     lines: Sequence[Line]
     marks: Sequence[Mark]
+    name: str = "chart"
 
 
 class Label(NamedTuple):
@@ -70,30 +69,38 @@ class Label(NamedTuple):
 
 def svg(chart: Chart) -> str:
     """The chart as an SVG document; the same text for the same chart."""
+    return document(drawn(chart))
+
+
+def drawn(chart: Chart) -> Drawing:
+    """The chart as a drawing."""
     frame = Frame(chart.x_ticks[-1], chart.y_ticks[-1])
     key_rows = -(-len(chart.marks) // KEY_COLUMNS)
-    return (
-        environment()
-        .get_template("chart.svg.j2")
-        .render(
-            chart=chart,
-            frame=frame,
-            width=WIDTH,
-            height=TOP + PLOT_HEIGHT + BOTTOM + KEY_LINE * key_rows + 16,
-            right=WIDTH - RIGHT,
-            left=LEFT,
-            top=TOP,
-            bottom=TOP + PLOT_HEIGHT,
-            paths=[(line.style, path(frame, line.points)) for line in chart.lines],
-            labels=list(labels(frame, chart.lines)),
-            marks=[
-                (number, frame.pixels(mark.place), mark.caption) for number, mark in enumerate(chart.marks, start=1)
-            ],
-            margin=MARGIN,
-            key_column=(WIDTH - 2 * MARGIN) // KEY_COLUMNS,
-            key_columns=KEY_COLUMNS,
-            key_line=KEY_LINE,
-        )
+    crossings = [(number, frame.pixels(mark.place), mark.caption) for number, mark in enumerate(chart.marks, start=1)]
+    return drawing(
+        chart.name,
+        chart.title,
+        " ".join((chart.subtitle, *(f"{caption}." for _number, _place, caption in crossings))),
+        WIDTH,
+        TOP + PLOT_HEIGHT + BOTTOM + KEY_LINE * key_rows + 16,
+        "chart.svg.j2",
+        chart=chart,
+        frame=frame,
+        right=WIDTH - RIGHT,
+        left=LEFT,
+        top=TOP,
+        bottom=TOP + PLOT_HEIGHT,
+        paths=[(line.style, path(frame, line.points)) for line in chart.lines],
+        labels=list(labels(frame, chart.lines)),
+        marks=crossings,
+        margin=MARGIN,
+        key_column=(WIDTH - 2 * MARGIN) // KEY_COLUMNS,
+        key_columns=KEY_COLUMNS,
+        key_line=KEY_LINE,
+        clip=f"frame-{chart.name}",
+        colour=style_of,
+        dashed=is_dashed,
+        short=short,
     )
 
 
@@ -138,10 +145,10 @@ def labels(frame: Frame, lines: Sequence[Line]) -> Iterator[Label]:
     for line, end in ends:
         if end != line.points[-1]:
             place = frame.pixels(end)
-            yield Label(line.label, line.style, place, place.y, leaves=True)
+            yield Label(shortened(line.label, LABEL_LENGTH), line.style, place, place.y, leaves=True)
     at_edge.sort(key=lambda each: each[1].y)
     for (line, end), y in zip(at_edge, spread([end.y for _line, end in at_edge]), strict=True):
-        yield Label(line.label, line.style, end, y, leaves=False)
+        yield Label(shortened(line.label, LABEL_LENGTH), line.style, end, y, leaves=False)
 
 
 def spread(heights: Sequence[float]) -> list[float]:

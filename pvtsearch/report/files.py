@@ -1,4 +1,4 @@
-"""The files of a search: front.csv, front/*.yaml, trials.csv, summary.json, report.html; each whole or not at all."""
+"""The files of a search: front.csv, front/*.yaml, trials.csv, summary.json, its page; each whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pandas as pd
 
 from pvtsearch.files import write_all, write_whole
 from pvtsearch.records import Quality, SearchResult, TrialRecord
-from pvtsearch.report.page import write_report
-from pvtsearch.report.rows import cards
+from pvtsearch.report.search_page import write_report
+from pvtsearch.report.shown import cards
+from pvtsearch.report.stored import Stored, write_stored
 from pvtsearch.serialize import config_to_dict, dump_config
 
 SCHEMA_VERSION = 1
@@ -31,6 +32,7 @@ def write_outputs(result: SearchResult, folder: Path) -> None:
     latencies = {"measured_latency_ns": [str(measured.get(row, "")) for row in range(len(names))]} if measured else {}
     write_whole(folder / "front.csv", _csv(result.front, {"name": names}, latencies | ties))
     write_whole(folder / "trials.csv", _csv(result.records, {}, {}))
+    write_stored(Stored(result), folder)
     write_report(result, folder / "report.html")
     write_whole(folder / "summary.json", json.dumps(summary(result), indent=2) + "\n")
 

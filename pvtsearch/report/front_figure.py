@@ -7,7 +7,7 @@ of `customdata` goes where.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -22,10 +22,12 @@ from pvtsearch.report.axes import (
     limit_shapes,
     plain_layout,
 )
+from pvtsearch.report.front_lines import exact_line, foremost_pair, front_line, in_order, nearby
+from pvtsearch.report.landmarks import LandmarkRow
 from pvtsearch.report.quantities import Quantity, exact, label
-from pvtsearch.report.rows import LandmarkRow, NetworkRow, ReportRows, StageRow
+from pvtsearch.report.rows import NetworkRow, ReportRows
 
-TRIALS, FRONT, LANDMARKS, BOTTOM_TICKS, SIDE_TICKS, EXACT = range(6)
+TRIALS, FRONT, LANDMARKS, BOTTOM_TICKS, SIDE_TICKS, EXACT, PINNED = range(7)
 TICK_LEVELS = 3
 MAX_SVG_POINTS = 2000
 
@@ -35,7 +37,9 @@ def front_figure(rows: ReportRows) -> go.Figure:
     pairs = list(itertools.permutations(rows.quantities, 2))
     views = {f"{x.name}|{y.name}": front_view(rows, x, y) for x, y in pairs}
     first = foremost_pair(rows)
-    figure = go.Figure([_trials(rows), _front(rows), *_landmark_traces(), _exact(rows)], layout=plain_layout())
+    figure = go.Figure(
+        [_trials(rows), _front(rows), *_landmark_traces(), _exact(rows), _pinned()], layout=plain_layout()
+    )
     figure.update_layout(
         height=564,
         meta={"views": views, "first": first, "quantities": [[q.name, q.title] for q in rows.quantities]},
@@ -46,14 +50,6 @@ def front_figure(rows: ReportRows) -> go.Figure:
     )
     apply_view(figure, views[first])
     return figure
-
-
-def foremost_pair(rows: ReportRows) -> str:
-    """The view shown at first: a score over a cost where there is one, else the two foremost quantities."""
-    scores = [q.name for q in rows.quantities if q.is_score]
-    y = scores[0] if scores else rows.quantities[0].name
-    x = next(q.name for q in rows.quantities if q.name != y)
-    return f"{x}|{y}"
 
 
 def apply_view(figure: go.Figure, view: dict[str, Any]) -> None:
@@ -70,7 +66,7 @@ def apply_view(figure: go.Figure, view: dict[str, Any]) -> None:
 def front_view(rows: ReportRows, x: Quantity, y: Quantity) -> dict[str, Any]:
     """What changes with the axes: which columns are drawn, the line of the front, landmarks, budget and ranges."""
     shown = [n.values for n in (*rows.front, *rows.trials)] + [p for p in rows.exact if {x.name, y.name} <= p.keys()]
-    shown += _nearby(rows, shown, x, y)
+    shown += nearby(rows, shown, x, y)
     across, up = (axis_range([v[q.name] for v in shown], _known(rows.landmarks, q.name), q.limit) for q in (x, y))
     shapes, annotations = limit_shapes(x, y, across, up)
     names = [q.name for q in rows.quantities]
@@ -91,47 +87,8 @@ def front_view(rows: ReportRows, x: Quantity, y: Quantity) -> dict[str, Any]:
     }
 
 
-def _nearby(
-    rows: ReportRows, shown: Sequence[Mapping[str, float]], x: Quantity, y: Quantity
-) -> list[Mapping[str, float]]:
-    """Published networks that widen neither axis by more than half at an end: a front is seen beside its peers."""
-    near = [row.values for row in rows.landmarks if x.name in row.values and y.name in row.values]
-    for quantity in (x, y):
-        values = [value[quantity.name] for value in shown] or [0]
-        room = (max(values) - min(values)) / 2
-        near = [v for v in near if min(values) - room <= v[quantity.name] <= max(values) + room]
-    return near
-
-
 def _known(landmarks: Sequence[LandmarkRow], name: str) -> list[float]:
     return [row.values[name] for row in landmarks if name in row.values]
-
-
-def front_line(rows: ReportRows, x: str, y: str) -> dict[str, Any]:
-    """A staircase where the axes are the two objectives; elsewhere, and with more objectives, a front is no line."""
-    if {x, y} != rows.objectives.keys():
-        return {"mode": "markers"}
-    shape = staircase(rows, x, [network.values[x] for network in _in_order(rows)])
-    return {"mode": "lines+markers", "line": {"shape": shape, "width": 1.5, "color": BLUE}}
-
-
-def exact_line(rows: ReportRows, x: str, y: str) -> dict[str, Any]:
-    """The exact front beside the trials: a staircase where the axes are the two objectives, nothing elsewhere."""
-    points = rows.exact if {x, y} == rows.objectives.keys() else ()
-    across = [point[x] for point in points]
-    return {"x": across, "y": [point[y] for point in points], "line": {"shape": staircase(rows, x, across)}}
-
-
-def staircase(rows: ReportRows, x: str, columns: Sequence[float]) -> str:
-    """The shape of a front's line: what is reached at a cost stays reached until the next step."""
-    ascending = list(columns) == sorted(columns)
-    flat_first = ascending == (rows.objectives.get(x) == "minimize")
-    return "hv" if flat_first else "vh"
-
-
-def _in_order(rows: ReportRows) -> list[NetworkRow]:
-    first = next(iter(rows.objectives))
-    return sorted(rows.front, key=lambda network: network.values[first])
 
 
 def landmark_places(landmarks: Sequence[LandmarkRow], x: str, y: str) -> dict[str, dict[str, Any]]:
@@ -179,22 +136,21 @@ def _trials(rows: ReportRows) -> go.Scattergl:
         name="evaluated",
         mode="markers",
         marker={"size": 5, "color": GREY, "opacity": 0.4},
-        customdata=[_columns(rows, network) for network in rows.trials],
-        text=[stage_table(network.stages) for network in rows.trials],
+        customdata=[_columns(rows, network, len(rows.front) + place) for place, network in enumerate(rows.trials)],
         hovertemplate=_hover(rows, f"<b>trial %{{customdata[{len(rows.quantities)}]}}</b>"),
         showlegend=bool(rows.trials),
     )
 
 
 def _front(rows: ReportRows) -> go.Scatter | go.Scattergl:
-    networks = _in_order(rows)
+    networks = in_order(rows)
+    places = {network.name: place for place, network in enumerate(rows.front)}
     kind = go.Scatter if len(networks) <= MAX_SVG_POINTS else go.Scattergl
     return kind(
         name="front",
         marker={"size": 8, "color": BLUE, "line": {"width": 1, "color": "#ffffff"}},
-        customdata=[[*_columns(rows, network), network.name] for network in networks],
-        text=[stage_table(network.stages) for network in networks],
-        hovertemplate=_hover(rows, f"<b>%{{customdata[{len(rows.quantities) + 1}]}}</b>"),
+        customdata=[[*_columns(rows, network, places[network.name]), network.name] for network in networks],
+        hovertemplate=_hover(rows, f"<b>%{{customdata[{len(rows.quantities) + 2}]}}</b>"),
         showlegend=bool(networks),
     )
 
@@ -211,23 +167,20 @@ def _exact(rows: ReportRows) -> go.Scatter:
     )
 
 
-def _columns(rows: ReportRows, network: NetworkRow) -> list[float | str]:
-    return [*(network.values[quantity.name] for quantity in rows.quantities), network.trial]
+def _pinned() -> go.Scatter:
+    """Rings around what a reader pins."""
+    marker = {"size": 15, "symbol": "circle-open", "color": VERMILLION, "line": {"width": 2.5}}
+    return go.Scatter(name="pinned", mode="markers", marker=marker, hoverinfo="skip", showlegend=False)
+
+
+def _columns(rows: ReportRows, network: NetworkRow, number: int) -> list[float | str]:
+    """Its values, its trial, and its number on the page, by which the script finds its stages."""
+    return [*(network.values[quantity.name] for quantity in rows.quantities), network.trial, number]
 
 
 def _hover(rows: ReportRows, title: str) -> str:
     lines = [f"{q.title} %{{customdata[{index}]:,}}" for index, q in enumerate(rows.quantities)]
     return "<br>".join((title, *lines, "", "%{text}")) + "<extra></extra>"
-
-
-def stage_table(stages: Sequence[StageRow]) -> str:
-    """The settings of a network as a table in monospaced text, one line per stage."""
-    lines = ["patch width depth heads  mlp  reduction"]
-    lines += [
-        f"{s.patch_size:>5} {s.embed_dim:>5} {s.depth:>5} {s.num_heads:>5} {s.mlp_ratio:>4g}  {s.reduction}"
-        for s in stages
-    ]
-    return "<br>".join(lines)
 
 
 def _landmark_traces() -> list[go.Scatter]:

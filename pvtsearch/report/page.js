@@ -1,189 +1,111 @@
 "use strict";
 const report = JSON.parse(document.getElementById("data").textContent);
-const TRIALS = 0, FRONT = 1, LANDMARKS = 2;
 
-// ---- figures
+// ---- tables: sorting, filtering, copying
 
-/** The texts that the writer packed: distinct lines once, texts as their numbers. */
-function unpacked(packed) {
-  return packed.texts.map((numbers) => numbers.map((number) => packed.lines[number]).join(packed.separator));
-}
-
-function hasWebGL() {
-  try { return Boolean(document.createElement("canvas").getContext("webgl")); } catch { return false; }
-}
-
-function element(name) { return document.getElementById("figure-" + name); }
-
-function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
-
-function theme() {
-  return {
-    "font.color": colour("--muted"),
-    "hoverlabel.bgcolor": colour("--panel"),
-    "hoverlabel.bordercolor": colour("--line"),
-    "hoverlabel.font.color": colour("--text"),
-  };
-}
-
-function draw(name, figure) {
-  for (const trace of figure.data) {
-    if (trace.text && trace.text.texts) trace.text = unpacked(trace.text);
-    if (trace.type === "scattergl" && !hasWebGL()) trace.type = "scatter";
-  }
-  element(name).style.height = figure.layout.height + "px";
-  element(name).before(legend(name, figure.data));
-  return Plotly.newPlot(element(name), figure.data, { ...figure.layout, showlegend: false }, report.config);
-}
-
-/** The legend as buttons outside the drawing: it wraps on a phone, and the keyboard reaches it. */
-function legend(name, traces) {
-  const list = document.createElement("div");
-  list.className = "legend";
-  for (const trace of traces.filter((other) => other.showlegend !== false)) {
-    const group = [...traces.keys()].filter((index) => trace.legendgroup ? traces[index].legendgroup === trace.legendgroup : traces[index] === trace);
-    const button = document.createElement("button");
-    const swatch = document.createElement("i");
-    swatch.className = trace.marker.symbol || (trace.type === "bar" ? "square" : "circle");
-    swatch.style.background = name === "front" && trace === traces[FRONT] ? "var(--accent)" : trace.marker.color;
-    button.type = "button";
-    button.setAttribute("aria-pressed", "true");
-    button.append(swatch, trace.name);
-    button.addEventListener("click", () => {
-      const visible = button.getAttribute("aria-pressed") !== "true";
-      button.setAttribute("aria-pressed", String(visible));
-      Plotly.restyle(element(name), { visible }, group);
-    });
-    list.append(button);
-  }
-  return list;
-}
-
-function repaint() {
-  for (const name of Object.keys(report.figures)) Plotly.relayout(element(name), theme());
-  Plotly.restyle(element("front"), { "marker.color": colour("--accent"), "line.color": colour("--accent"), "marker.line.color": colour("--page") }, [FRONT]);
-  if (report.figures.progress) Plotly.restyle(element("progress"), { "line.color": colour("--accent") }, [0]);
-  Plotly.restyle(element("front"), { "textfont.size": 11, "textfont.color": colour("--text") }, [LANDMARKS, LANDMARKS + 1, LANDMARKS + 2]);
-}
-
-function column(trace, index) { return trace.customdata.map((values) => values[index]); }
-
-async function showAxes(x, y) {
-  const front = element("front");
-  const view = report.figures.front.layout.meta.views[x + "|" + y];
-  const large = [TRIALS, FRONT].map((index) => front.data[index]);
-  const places = { x: large.map((trace) => column(trace, view.x)), y: large.map((trace) => column(trace, view.y)) };
-  await Plotly.restyle(front, places, [TRIALS, FRONT]);
-  for (const [index, patch] of Object.entries(view.traces)) {
-    const values = {};
-    for (const [key, value] of Object.entries(patch)) {
-      if (key === "line") values["line.shape"] = value.shape;
-      else values[key] = Array.isArray(value) ? [value] : value;
-    }
-    await Plotly.restyle(front, values, [Number(index)]);
-  }
-  const { xaxis, yaxis, shapes, annotations } = structuredClone(view.layout);
-  const layout = { shapes, annotations };
-  for (const [name, axis] of [["xaxis", xaxis], ["yaxis", yaxis]]) {
-    for (const [key, value] of Object.entries(axis)) layout[key === "title" ? name + ".title.text" : name + "." + key] = key === "title" ? value.text : value;
-  }
-  await Plotly.relayout(front, layout);
-  placeLabels();
-}
-
-/** An axis menu never shows one quantity twice: choosing the other axis's quantity swaps the two. */
-function bindAxes() {
-  const x = document.getElementById("axis-x"), y = document.getElementById("axis-y");
-  if (!x) return;
-  [x.value, y.value] = report.figures.front.layout.meta.first.split("|");
-  let shown = [x.value, y.value];
-  for (const [menu, other, at] of [[x, y, 0], [y, x, 1]]) {
-    menu.addEventListener("change", () => {
-      if (other.value === menu.value) other.value = shown[at];
-      shown = [x.value, y.value];
-      showAxes(x.value, y.value);
-    });
-  }
-}
-
-// ---- labels of published networks: each takes the first free place beside its mark, and none where there is none
-
-const SIDES = {
-  "middle right": [1, 0], "middle left": [-1, 0], "top center": [0, -1], "bottom center": [0, 1],
-  "top right": [1, -1], "top left": [-1, -1], "bottom right": [1, 1], "bottom left": [-1, 1],
-};
-const FOREMOST = ["resnet50", "pvt_small", "pvt_v2_b2"];
-
-function box(x, y, width, [right, down]) {
-  const left = right > 0 ? x + (down ? 3 : 8) : right < 0 ? x - (down ? 3 : 8) - width : x - width / 2;
-  const middle = y + down * 14;
-  return { left, right: left + width, top: middle - 7, bottom: middle + 7 };
-}
-
-function meet(a, b) { return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom; }
-
-function mark(x, y, half) { return { left: x - half, right: x + half, top: y - half, bottom: y + half }; }
-
-function placeLabels() {
-  const front = element("front"), full = front._fullLayout;
-  const axes = front.data.map((trace) => [full["xaxis" + (trace.xaxis || "x").slice(1)], full["yaxis" + (trace.yaxis || "y").slice(1)]]);
-  const width = full.xaxis._length, height = full.yaxis._length;
-  const pixels = (index) => (front.data[index].x || []).map((x, i) => [axes[index][0].d2p(x), axes[index][1].d2p(front.data[index].y[i])]);
-  const taken = pixels(FRONT).slice(0, 600).map(([x, y]) => mark(x, y, 3));
-  const ticks = [LANDMARKS, LANDMARKS + 1, LANDMARKS + 2];
-  const labels = ticks.flatMap((index) => pixels(index).map(([x, y], i) => ({ index, i, x, y, name: front.data[index].hovertext[i].match(/<b>(.*?)<\/b>/)[1] })))
-    .filter(({ x, y }) => x >= 0 && x <= width && y >= 0 && y <= height);
-  for (const label of labels) taken.push(mark(label.x, label.y, 4));
-  const origin = front.getBoundingClientRect();
-  for (const note of front.querySelectorAll(".annotation")) {
-    const { left, right, top, bottom } = note.getBoundingClientRect();
-    const [across, down] = [origin.left + full._size.l, origin.top + full._size.t];
-    taken.push({ left: left - across, right: right - across, top: top - down, bottom: bottom - down });
-  }
-  labels.sort((a, b) => FOREMOST.includes(b.name) - FOREMOST.includes(a.name));
-  const found = Object.fromEntries(ticks.map((index) => [index, { text: (front.data[index].x || []).map(() => ""), textposition: (front.data[index].x || []).map(() => "middle right") }]));
-  for (const label of labels) {
-    for (const [side, direction] of Object.entries(SIDES)) {
-      const place = box(label.x, label.y, label.name.length * 6.1 + 2, direction);
-      const inside = place.left >= 0 && place.right <= width && place.top >= 0 && place.bottom <= height;
-      if (!inside || taken.some((other) => meet(place, other))) continue;
-      taken.push(place);
-      found[label.index].text[label.i] = label.name;
-      found[label.index].textposition[label.i] = side;
-      break;
-    }
-  }
-  for (const index of ticks) {
-    Plotly.restyle(front, { text: [found[index].text], textposition: [found[index].textposition] }, [index]);
-  }
-}
-
-// ---- tables
+function textOf(cell) { return cell.dataset.t ?? cell.innerText.replace(/\s+/g, " ").trim(); }
 
 function sortBy(table, index, header) {
   const descending = header.getAttribute("aria-sort") === "ascending";
   for (const other of header.parentElement.children) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", descending ? "descending" : "ascending");
-  const value = (row) => { const text = row.children[index].dataset.v; return text === "" ? null : Number(text); };
+  const value = (row) => { const text = row.children[index].dataset.v; return text === "" || text === undefined ? null : text; };
+  const order = (p, q) => isNaN(p) || isNaN(q) ? p.localeCompare(q) : p - q;
   const rows = [...table.tBodies[0].rows].sort((a, b) => {
     const [p, q] = [value(a), value(b)];
     if (p === null || q === null) return (p === null) - (q === null);
-    return descending ? q - p : p - q;
+    return descending ? order(q, p) : order(p, q);
   });
   table.tBodies[0].append(...rows);
 }
 
-function bindSorting() {
+const UNITS = { k: 1e3, M: 1e6, G: 1e9, T: 1e12, ms: 1e6, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** A test of rows: every word must occur, and every comparison such as macs<3.5G must hold. */
+function wanted(table, query) {
+  const headers = [...table.tHead.rows[0].children].map((header) => textOf(header).toLowerCase());
+  const tests = query.trim().split(/\s+/).filter(Boolean).map((word) => {
+    const found = word.match(/^([^<>=]+)(<=|>=|<|>|=)([\d.]+)(k|M|G|T|ms|KiB|MiB|GiB)?$/);
+    const column = found ? headers.findIndex((header) => header.replace(/\s+/g, "").startsWith(found[1].toLowerCase())) : -1;
+    if (column < 0) return (row) => [...row.cells].some((cell) => textOf(cell).toLowerCase().includes(word.toLowerCase()));
+    const bound = Number(found[3]) * (UNITS[found[4]] ?? 1);
+    const holds = { "<": (v) => v < bound, "<=": (v) => v <= bound, ">": (v) => v > bound, ">=": (v) => v >= bound, "=": (v) => v === bound }[found[2]];
+    return (row) => row.cells[column].dataset.v !== "" && holds(Number(row.cells[column].dataset.v));
+  });
+  return (row) => tests.every((test) => test(row));
+}
+
+function filterBy(table, query, count) {
+  const test = wanted(table, query);
+  let left = 0;
+  for (const row of table.tBodies[0].rows) left += !(row.hidden = !test(row));
+  count.textContent = query.trim() ? `${left} of ${table.tBodies[0].rows.length}` : "";
+}
+
+/** What is seen of a table, as rows of text; columns without a heading of their own to sort by are left out. */
+function contents(table) {
+  const columns = [...table.tHead.rows[0].children].flatMap((header, index) => header.querySelector(".plain[data-skip]") ? [] : [index]);
+  const rows = [table.tHead.rows[0], ...[...table.tBodies[0].rows].filter((row) => !row.hidden)];
+  return rows.map((row) => columns.map((index) => row.children[index]).map((cell, place) => {
+    const exact = cell.classList.contains("number") && cell.dataset.v;
+    return exact && cell.closest("tbody") ? cell.dataset.v : textOf(cell);
+  }));
+}
+
+const WRITERS = {
+  Markdown(rows) {
+    const line = (cells) => "| " + cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ") + " |";
+    const rule = rows[0].map((_, index) => index && rows.slice(1).every((row) => row[index] === "" || !isNaN(row[index])) ? "---:" : "---");
+    return [rows[0], rule, ...rows.slice(1)].map(line).join("\n") + "\n";
+  },
+  CSV(rows) {
+    const quoted = (cell) => /[",\n]/.test(cell) ? '"' + cell.replaceAll('"', '""') + '"' : cell;
+    return rows.map((row) => row.map(quoted).join(",")).join("\n") + "\n";
+  },
+  LaTeX(rows) {
+    const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "×": "$\\times$" };
+    const escaped = (cell) => cell.replace(/[\\~^×&%$#_{}]/g, (sign) => special[sign] ?? "\\" + sign);
+    const line = (row) => row.map(escaped).join(" & ") + " \\\\";
+    const places = rows[0].map((_, index) => index && rows.slice(1).every((row) => row[index] === "" || !isNaN(row[index])) ? "r" : "l").join("");
+    return ["\\begin{tabular}{" + places + "}", "\\toprule", line(rows[0]), "\\midrule", ...rows.slice(1).map(line), "\\bottomrule", "\\end{tabular}"].join("\n") + "\n";
+  },
+};
+
+function made(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+/** A line above a table: a field that filters its rows, and what it can be copied as. */
+function tools(table) {
+  const count = made("output", {});
+  const field = made("input", { type: "search", placeholder: "Filter: words, or macs<3.5G", spellcheck: false });
+  field.setAttribute("aria-label", "Filter the rows of this table");
+  field.addEventListener("input", () => filterBy(table, field.value, count));
+  const buttons = Object.entries(WRITERS).map(([name, write]) => {
+    const button = made("button", { type: "button" }, name);
+    button.setAttribute("aria-label", "Copy the table as " + name);
+    button.addEventListener("click", () => copyText(write(contents(table)), "the table as " + name));
+    return button;
+  });
+  const line = made("div", { className: "tools" }, field, count, made("span", {}, "Copy as"), ...buttons);
+  (table.closest(".scroll") ?? table).before(line);
+}
+
+function bindTables() {
   for (const table of document.querySelectorAll("table.sortable")) {
     for (const [index, header] of [...table.tHead.rows[0].children].entries()) {
       header.querySelector("button")?.addEventListener("click", () => sortBy(table, index, header));
     }
+    if (table.tBodies[0].rows.length > 1) tools(table);
   }
 }
 
-// ---- YAML
+// ---- copying and downloading
 
-const yaml = unpacked(report.yaml);
+/** The name, YAML and Python of a network by its number; pages that pack them say how they are unpacked. */
+let source = (index) => report.sources[index];
 
 function say(text) {
   const status = document.getElementById("status");
@@ -205,54 +127,40 @@ function copySelected(text) {
   return copied;
 }
 
-async function copy(index) {
+async function copyText(text, name) {
   let copied = true;
-  try { await navigator.clipboard.writeText(yaml[index]); } catch { copied = copySelected(yaml[index]); }
-  if (copied) return say("Copied " + report.names[index] + ".yaml");
-  const area = document.getElementById("yaml-text");
-  document.getElementById("yaml-title").textContent = report.names[index] + ".yaml";
-  area.value = yaml[index];
-  document.getElementById("yaml-dialog").showModal();
+  try { await navigator.clipboard.writeText(text); } catch { copied = copySelected(text); }
+  if (copied) return say("Copied " + name);
+  const area = document.getElementById("text-area");
+  document.getElementById("text-title").textContent = name;
+  area.value = text;
+  document.getElementById("text-dialog").showModal();
   area.focus();
   area.select();
 }
 
 function download(index) {
+  const { name, yaml } = source(index);
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([yaml[index]], { type: "application/yaml" }));
-  link.download = report.names[index] + ".yaml";
+  link.href = URL.createObjectURL(new Blob([yaml], { type: "application/yaml" }));
+  link.download = name + ".yaml";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (button?.dataset.copy) copy(Number(button.dataset.copy));
+  if (button?.dataset.copy) {
+    const found = source(Number(button.dataset.network));
+    copyText(found[button.dataset.copy], button.dataset.copy === "yaml" ? found.name + ".yaml" : "the Python of " + found.name);
+  }
   if (button?.dataset.download) download(Number(button.dataset.download));
 });
 
 // ---- start
 
-async function start() {
-  bindSorting();
-  bindAxes();
-  const first = report.figures.front.layout.meta.first.split("|");
-  for (const [name, figure] of Object.entries(report.figures)) await draw(name, structuredClone(figure));
-  repaint();
-  await showAxes(...first);
-  element("front").on("plotly_click", ({ points: [point] }) => {
-    const row = point.curveNumber === FRONT && document.getElementById(point.customdata.at(-1));
-    if (!row) return;
-    document.querySelectorAll("tr.picked").forEach((other) => other.classList.remove("picked"));
-    row.classList.add("picked");
-    row.scrollIntoView({ block: "center", behavior: "smooth" });
-  });
-  let settled;
-  const settle = () => { clearTimeout(settled); settled = setTimeout(placeLabels, 120); };
-  window.addEventListener("resize", settle);
-  element("front").on("plotly_relayout", (change) => { if (Object.keys(change).some((key) => key.includes("range"))) settle(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  matchMedia("print").addEventListener("change", repaint);
+document.addEventListener("DOMContentLoaded", async () => {
+  bindTables();
+  await window.begin?.();
   document.documentElement.dataset.ready = "true";
-}
-start();
+});

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvtsearch.accuracy.frame import Frame, frame_of
+from pvtsearch.accuracy.frame import frame_of
 from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.calibration import Calibration
 from pvtsearch.analysis.calibration_document import digest, read_calibration
 from pvtsearch.analysis.metrics import METRICS, Costing, analytic_cost, costing_with
 from pvtsearch.analysis.setting import MemorySetting
-from pvtsearch.config import PVTConfig, check_task, height_and_width
+from pvtsearch.config import ImageSize, PVTConfig, Task, check_task, height_and_width
 from pvtsearch.cost import Budget
 from pvtsearch.documents import MOST_BYTES_OF_JSON, parse_json, read_csv, read_json, read_text
 from pvtsearch.errors import InputError
@@ -45,12 +45,11 @@ def recheck(folder: Path) -> Recheck:
             raise ValueError(f"front.csv has no column {short(uncosted[0])}, which is limited")
         calibration = _calibration(summary["latency"]) if "latency" in summary else None
         costing = costing_with(costed, MemorySetting(**summary.get("memory", {})), calibration)
-        frame = frame_of(size, task, budget.limits, extrapolated=bool(summary["extrapolated"]))
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"--front {folder}: must be the folder of a search: its files are damaged: {error}") from error
-    found = [difference for row in rows for difference in _differences(folder, row, frame, budget, costing)]
+    found = [each for row in rows for each in _differences(folder, row, size, task, budget, costing)]
     if len(set(names)) != expected:
         found.append(f"front.csv has {len(set(names)):,} networks, summary.json {expected:,}")
     return Recheck(len(rows), tuple(found))
@@ -73,7 +72,9 @@ def _calibration(latency: Mapping[str, Any]) -> Calibration:
     return found
 
 
-def _differences(folder: Path, row: Mapping[str, str], frame: Frame, budget: Budget, costing: Costing) -> Iterator[str]:
+def _differences(
+    folder: Path, row: Mapping[str, str], size: ImageSize, task: Task, budget: Budget, costing: Costing
+) -> Iterator[str]:
     """What is not as the row says."""
     name = row["name"]
     where = f"{folder / 'front.csv'}: {short(name)}"
@@ -82,7 +83,8 @@ def _differences(folder: Path, row: Mapping[str, str], frame: Frame, budget: Bud
         yield f"{name}: the YAML is another configuration than front.csv's"
     if not isinstance(config, PVTConfig):
         return
-    cost = analytic_cost(config, frame.image_size, frame.task, costing)
+    cost = analytic_cost(config, size, task, costing)
+    frame = frame_of(size, task, budget.limits, len(config.stages))
     scores = {name: SIGNALS[name].score(config, frame) for name in SIGNALS if name in row}
     for quantity, value in {**cost, **scores}.items():
         if quantity in row and _number(row[quantity], f"{where}: {quantity}") != value:

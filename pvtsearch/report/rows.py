@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import Any
 
 from pvtsearch.accuracy.cards import Card
-from pvtsearch.accuracy.frame import frame_of
-from pvtsearch.accuracy.signals import SIGNALS
 from pvtsearch.analysis.baselines import network_cost
-from pvtsearch.analysis.metrics import METRICS, Costing, PeakMetric, analytic_cost, costing_with
-from pvtsearch.analysis.setting import MemorySetting
-from pvtsearch.config import ModelConfig, PooledReduction, PVTConfig, SpatialReduction, StageConfig
+from pvtsearch.analysis.metrics import Costing, analytic_cost
+from pvtsearch.config import ModelConfig, StageConfig
 from pvtsearch.cost import Budget
-from pvtsearch.errors import ConfigError, InputError
-from pvtsearch.presets import PRESETS, Published
+from pvtsearch.errors import ConfigError
+from pvtsearch.presets import PRESETS
 from pvtsearch.records import SearchResult, TrialRecord
-from pvtsearch.report.campaign_wording import campaign_in_words
+from pvtsearch.report.campaign_wording import campaign_in_words, trials_in_words
+from pvtsearch.report.comparison import Comparison, compared
+from pvtsearch.report.landmarks import LandmarkRow, landmark_rows
 from pvtsearch.report.latency_wording import finalists_in_words, prediction_in_words
+from pvtsearch.report.networks import Circumstances
 from pvtsearch.report.quantities import Quantity
+from pvtsearch.report.shapes import reduction_in_words
+from pvtsearch.report.shown import cards, quantities
 from pvtsearch.report.wording import (
     FactRow,
     certificate_in_words,
     fact_rows,
     headline,
+    noun,
     quality_in_words,
     reference_in_words,
+    unfinished_in_words,
 )
-from pvtsearch.trainings import ACCURACY
 
 REFERENCES = ("pvt_small", "resnet50")
 CHOSEN_NETWORKS = 4
@@ -63,26 +66,6 @@ class NetworkRow:
 
 
 @dataclass(frozen=True)
-class LandmarkRow:
-    """A published network at the run's input size and task; `within_budget` is None where a limited cost is unknown."""
-
-    name: str
-    values: Mapping[str, float]
-    published: tuple[Published, ...]
-    within_budget: bool | None
-
-
-@dataclass(frozen=True)
-class PartRow:
-    """What one part of a network costs: a stage (with its patch embedding) or the head."""
-
-    network: str
-    part: str
-    params: int
-    macs: int
-
-
-@dataclass(frozen=True)
 class ProgressRow:
     """What share of the exact front's hypervolume the first `evaluated` networks reach."""
 
@@ -104,7 +87,7 @@ class ReportRows:
     exact: tuple[Mapping[str, float], ...]
     progress: tuple[ProgressRow, ...]
     landmarks: tuple[LandmarkRow, ...]
-    breakdown: tuple[PartRow, ...]
+    chosen: Comparison
     cards: tuple[Card, ...]
     facts: tuple[FactRow, ...]
 
@@ -123,7 +106,7 @@ def report_rows(result: SearchResult) -> ReportRows:
         exact=exact_rows(result),
         progress=progress_rows(result),
         landmarks=landmark_rows(result),
-        breakdown=breakdown_rows(result),
+        chosen=chosen_networks(result),
         cards=cards(result),
         facts=fact_rows(result),
     )
@@ -132,42 +115,33 @@ def report_rows(result: SearchResult) -> ReportRows:
 def claims(result: SearchResult) -> tuple[str, ...]:
     """What is proven, how near trials came to it, and what predicted latencies are worth; each in sentences."""
     said = (
+        unfinished_in_words(result),
         certificate_in_words(result),
         quality_in_words(result),
         prediction_in_words(result),
         finalists_in_words(result),
+        trials_in_words(result),
         *campaign_in_words(result),
+        beside_in_words(result),
     )
     return tuple(claim for claim in said if claim)
 
 
-def signals(result: SearchResult) -> tuple[str, ...]:
-    """The objectives that are signals. Only their scores are shown, and never without their card."""
-    costs = {name for record in (*result.records, *result.front) for name in record.cost} | set(result.budget.limits)
-    names = tuple(
-        objective.name for objective in result.objectives if objective.name not in {*METRICS, ACCURACY, *costs}
-    )
-    for name in names:
-        if name not in SIGNALS:
-            raise InputError(f"{name}: a score is not shown without a card, cards exist for {', '.join(SIGNALS)}")
-    return names
-
-
-def cards(result: SearchResult) -> tuple[Card, ...]:
-    """The card of every signal whose scores are shown."""
-    return tuple(SIGNALS[name].card for name in signals(result))
-
-
-def quantities(result: SearchResult) -> tuple[Quantity, ...]:
-    """What every network of the report has: objectives first, then the metrics that all records share."""
-    scores = signals(result)
-    records = (*result.records, *result.front)
-    metrics = [name for name in records[0].cost if all(name in r.cost for r in records)] if records else []
-    names = dict.fromkeys((*(objective.name for objective in result.objectives), "params", "macs", *metrics))
-    limits = result.budget.limits
-    return tuple(
-        Quantity(n, is_score=n in scores, extrapolated=n in scores and result.extrapolated, limit=limits.get(n))
-        for n in names
+def beside_in_words(result: SearchResult) -> str:
+    """What the best network has of the network that the budget is of; nothing where that is no published one."""
+    source = (result.budget.source or "").partition(" ")[0]
+    if source not in PRESETS or not result.front or not _fits(PRESETS[source].config, result):
+        return ""
+    goal = result.objectives[0]
+    best = (max if goal.direction == "maximize" else min)(front_rows(result), key=lambda row: row.values[goal.name])
+    theirs = analytic_cost(PRESETS[source].config, result.image_size, result.task, Costing())
+    found = [f"{best.values[metric] / theirs[metric]:.2f} of its {noun(metric)}" for metric in ("params", "macs")]
+    measured = result.prediction.measured_ns.get(source) if result.prediction else None
+    if measured and best.measured_ns:
+        found.append(f"{best.measured_ns / measured:.2f} of its latency, measured")
+    *first, last = found
+    return (
+        f"Beside {source}, {best.name}, the best of the front by {noun(goal.name)}, has {', '.join(first)} and {last}."
     )
 
 
@@ -193,8 +167,14 @@ def trial_rows(result: SearchResult) -> tuple[NetworkRow, ...]:
 def exact_rows(result: SearchResult) -> tuple[Mapping[str, float], ...]:
     """The points of the exact front beside a search by trials, by rising first objective; none where unknown."""
     names = [objective.name for objective in result.objectives]
-    points = [] if result.quality is None else [{n: record.value(n) for n in names} for record in result.quality.exact]
+    records = () if result.quality is None else result.quality.exact
+    points = [{name: _plain(record.value(name)) for name in names} for record in records]
     return tuple(sorted(points, key=lambda values: values[names[0]]))
+
+
+def _plain(value: float) -> float:
+    """A whole number as an integer, whatever it went through."""
+    return int(value) if float(value).is_integer() else value
 
 
 def progress_rows(result: SearchResult) -> tuple[ProgressRow, ...]:
@@ -222,54 +202,9 @@ def _network_row(name: str, record: TrialRecord, names: Sequence[str], budget: B
 
 def stage_row(stage: StageConfig) -> StageRow:
     """The settings of one stage."""
-    match stage.attention:
-        case SpatialReduction(sr_ratio):
-            reduction = f"sr {sr_ratio}"
-        case PooledReduction(pool_size):
-            reduction = f"pool {pool_size}"
-        case _:
-            assert_never(stage.attention)
-    return StageRow(stage.patch_size, stage.embed_dim, stage.depth, stage.num_heads, stage.mlp_ratio, reduction)
-
-
-def landmark_rows(result: SearchResult) -> tuple[LandmarkRow, ...]:
-    """Every preset that the run's input size allows; pyramids with their scores where scores are shown."""
-    rows = []
-    for name, preset in PRESETS.items():
-        values = _landmark_values(preset.config, result)
-        if values is not None:
-            rows.append(LandmarkRow(name, values, preset.published, _within(result.budget, values)))
-    return tuple(rows)
-
-
-def _landmark_values(config: ModelConfig, result: SearchResult) -> dict[str, float] | None:
-    if result.memory is None:
-        costing = Costing()
-    else:
-        shown = [quantity.name for quantity in quantities(result) if isinstance(METRICS.get(quantity.name), PeakMetric)]
-        costing = costing_with(shown, MemorySetting(**result.memory))
-    try:
-        values: dict[str, float] = dict(analytic_cost(config, result.image_size, result.task, costing))
-    except ConfigError:  # the input is too small for this network, or it has too few stages for the task
-        return None
-    if result.prediction and config.name in result.prediction.measured_ns:
-        values["latency_ns"] = result.prediction.measured_ns[config.name]
-    if isinstance(config, PVTConfig):
-        values |= _landmark_scores(config, result, within=bool(_within(result.budget, values)))
-    return values
-
-
-def _landmark_scores(config: PVTConfig, result: SearchResult, *, within: bool) -> dict[str, float]:
-    """Scores of a published network; one that has to be built for a score is only built within the budget."""
-    frame = frame_of(result.image_size, result.task, result.budget.limits, extrapolated=result.extrapolated)
-    names = [name for name in signals(result) if within or SIGNALS[name].by_stage is not None]
-    return {name: SIGNALS[name].score(config, frame) for name in names}
-
-
-def _within(budget: Budget, values: Mapping[str, float]) -> bool | None:
-    if not budget.limits or not budget.limits.keys() <= values.keys():
-        return None
-    return budget.admits({metric: int(values[metric]) for metric in budget.limits})
+    return StageRow(
+        stage.patch_size, stage.embed_dim, stage.depth, stage.num_heads, stage.mlp_ratio, reduction_in_words(stage)
+    )
 
 
 def chosen(result: SearchResult) -> tuple[int, ...]:
@@ -280,17 +215,18 @@ def chosen(result: SearchResult) -> tuple[int, ...]:
     return tuple(order[index * (len(order) - 1) // max(1, count - 1)] for index in range(count))
 
 
-def breakdown_rows(result: SearchResult) -> tuple[PartRow, ...]:
-    """Parameters and MACs by stage of a few networks of the front, then of the references."""
+def chosen_networks(result: SearchResult) -> Comparison:
+    """A few networks of the front beside the references that this input is large enough for."""
     names = [row.name for row in front_rows(result)]
-    networks: list[tuple[str, ModelConfig]] = [(names[i], result.front[i].config) for i in chosen(result)]
-    networks += [(name, PRESETS[name].config) for name in REFERENCES]
-    rows: list[PartRow] = []
-    for name, config in networks:
-        try:
-            cost = network_cost(config, result.image_size, result.task)
-        except ConfigError:  # the input is too small for this reference
-            continue
-        parts = [(f"stage {number}", stage) for number, stage in enumerate(cost.stages, start=1)]
-        rows += [PartRow(name, part, int(c.params), int(c.macs)) for part, c in (*parts, ("head", cost.head))]
-    return tuple(rows)
+    circumstances = {name: value for name, value in (result.memory or {}).items() if name in ("batch_size", "dtype")}
+    about = Circumstances(result.image_size, result.task, **circumstances)
+    references = [PRESETS[name].config for name in REFERENCES if _fits(PRESETS[name].config, result)]
+    return compared([result.front[i].config.named(names[i]) for i in chosen(result)], about, against=references)
+
+
+def _fits(config: ModelConfig, result: SearchResult) -> bool:
+    try:
+        network_cost(config, result.image_size, result.task)
+    except ConfigError:
+        return False
+    return True

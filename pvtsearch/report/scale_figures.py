@@ -32,6 +32,7 @@ class ScaleFigure:
         """The figure as lines and marks."""
         labels = {curve.network: curve.label for curve in self.drawn}
         return Chart(
+            name=self.name,
             title=self.title,
             subtitle=self.subtitle,
             x_title="side of the square input, pixels",

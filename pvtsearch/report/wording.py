@@ -112,6 +112,12 @@ def _ties_in_words(ties: int, points: int) -> str:
     return f"{ties:,} networks reach {'this point' if points == 1 else f'these {points:,} points'}: {shown}."
 
 
+def unfinished_in_words(result: SearchResult) -> str:
+    """That more is to come, of a search that is not finished."""
+    said = result.circumstances.get("unfinished")
+    return f"The search is not finished: {said}; what follows is of those." if said else ""
+
+
 def quality_in_words(result: SearchResult) -> str:
     """How near a search by trials came to the exact front, or why that is not known; nothing for an exact search."""
     if result.quality is None:

@@ -14,7 +14,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtsearch.accuracy.prior import stage_score
+from pvtsearch.accuracy.prior import width_sum
 from pvtsearch.knobs import StageOptions
 from pvtsearch.search.lattice import Edges, Lattice
 
@@ -24,7 +24,7 @@ WAVES = 4  # smooth effects of a knob: cosines of up to so many half waves
 
 # Of each group the share of an objective's variance that it is expected to explain, before anything is seen.
 EXPECTED = {
-    "prior": 0.5,  # the accuracy prior
+    "widths": 0.5,  # the sum of widths over all blocks, which the accuracy prior was made from
     "parts": 0.1,  # choices for the whole network
     "knobs": 0.5,  # smooth effects of single knobs
     "values": 0.02,  # of single values, whatever their neighbours do
@@ -39,7 +39,7 @@ EXPECTED = {
 class _Stage:
     """Features of the O options of one stage."""
 
-    score: Floats  # (O,): part of the accuracy prior
+    score: Floats  # (O,): part of the sum of widths
     own: Floats  # (O, D)
     groups: tuple[str, ...]  # (D,)
     linear: Floats  # (O, K): positions of the knobs that have a choice
@@ -76,7 +76,7 @@ class Features:
     def _groups(self) -> tuple[str, ...]:
         stages = self.stages
         return (
-            "prior",
+            "widths",
             *(["parts"] * len(self.lattice.roots)),
             *(group for stage in stages for group in stage.groups),
             *(["entering"] * sum(stage.linear.shape[1] for stage in stages[1:])),
@@ -161,7 +161,7 @@ def _stage(options: StageOptions) -> _Stage:
         features += [("values", (options.knobs[name] == value).astype(float)) for value in range(sizes[name] + 1)]
     features += [("pairs", linear[one] * linear[other]) for one, other in combinations(names, 2)]
     return _Stage(
-        np.asarray(stage_score(options.columns["depth"], options.columns["embed_dim"]), dtype=np.float64),
+        np.asarray(width_sum(options.columns["depth"], options.columns["embed_dim"]), dtype=np.float64),
         np.array([column for _, column in features]).reshape(len(features), len(nothing)).T,
         tuple(group for group, _ in features),
         np.array(list(linear.values())).reshape(len(names), len(nothing)).T,

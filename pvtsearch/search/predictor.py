@@ -26,7 +26,7 @@ FEWEST = 4  # trained networks that a model is made from
 # Of each group of features the share of the accuracies' variance that it is expected to explain, before anything is
 # seen. Trainings are few and noisy: single values and products are expected to explain little.
 EXPECTED = {
-    "prior": 0.5,
+    "widths": 0.5,
     "parts": 0.1,
     "knobs": 0.5,
     "values": 0.002,

@@ -78,8 +78,8 @@ class Problem:
 
     @property
     def frame(self) -> Frame:
-        """What scores are relative to: the prior is told of the envelope where stages are kept inside one."""
-        return frame_of(self.image_size, self.task, self.budget.limits, extrapolated=not self.stage_limits)
+        """What scores are relative to."""
+        return frame_of(self.image_size, self.task, self.budget.limits, len(self.space.stages))
 
     @property
     def algebra(self) -> Algebra:

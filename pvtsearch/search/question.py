@@ -12,7 +12,7 @@ from pvtsearch.analysis.metrics import METRICS, costing_with
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.config import ImageSize, Task, height_and_width
 from pvtsearch.cost import Budget
-from pvtsearch.errors import NothingFeasible
+from pvtsearch.errors import InputError, NothingFeasible
 from pvtsearch.records import Objective
 from pvtsearch.search.completions import Completions
 from pvtsearch.search.limits import DEFAULT_MATCH, baseline_budget, objectives_of, prior_limits
@@ -62,7 +62,18 @@ def make_question(
     limits = prior_limits(space, budget, size, task) if scored and not extrapolate else ()
     metrics = (*budget.limits, *(goal.name for goal in goals if goal.name in METRICS))
     problem = Problem(space, size, task, budget, limits, costing_with(metrics, setting, calibration))
+    if any(goal.name == "prior" for goal in goals) and problem.frame.published is None:
+        raise _nothing_published(problem)
     return Question(problem, goals, extrapolate and scored)
+
+
+def _nothing_published(problem: Problem) -> InputError:
+    """The error of a prior that has nothing to compare with."""
+    got = f"{len(problem.space.stages)} stages" if "macs" in problem.budget.limits else "no limit on MACs"
+    return InputError(
+        f"objectives: prior compares with published PVT networks, of 4 stages and at a limit on MACs, got {got}: "
+        "give --max-gmacs or --budget, or objectives without it (width_sum, its ancestor, needs neither)"
+    )
 
 
 def nothing_feasible(problem: Problem) -> NothingFeasible:

@@ -44,7 +44,7 @@ def make_result(
         sampler=sampler,
         seed=seed,
         records=tuple(records),
-        front=_named(front),
+        front=named_front(front),
         extrapolated=question.extrapolated,
         circumstances={
             **circumstances,
@@ -76,7 +76,7 @@ def scores(config: PVTConfig, objectives: Sequence[Objective], frame: Frame) -> 
     return {goal.name: SIGNALS[goal.name].score(config, frame) for goal in objectives if goal.name in SIGNALS}
 
 
-def _named(front: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+def named_front(front: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
     """The records of a front, their configurations named by position: front_001 and so on."""
     digits = max(3, len(str(len(front))))
     return tuple(

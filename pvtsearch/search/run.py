@@ -14,18 +14,21 @@ from pvtsearch.analysis.calibration_document import digest
 from pvtsearch.analysis.setting import Autocast, Backend, Dtype, MemorySetting, Optimizer
 from pvtsearch.config import AttentionKernel, ImageSize, Task
 from pvtsearch.cost import Budget
-from pvtsearch.errors import InputError
+from pvtsearch.errors import EvaluationFailed, InputError
 from pvtsearch.records import Objective, SearchResult, TrialRecord
 from pvtsearch.search.decode import Decoded
+from pvtsearch.search.ending import Ending
 from pvtsearch.search.limits import DEFAULT_MATCH, DEFAULT_OBJECTIVES
 from pvtsearch.search.pareto import front_of
+from pvtsearch.search.plan import PRUNERS, Evaluate, StudyPlan
 from pvtsearch.search.problem import Problem
 from pvtsearch.search.quality import compared
 from pvtsearch.search.question import Question, make_question, nothing_feasible
 from pvtsearch.search.results import library_versions, make_result, scores
 from pvtsearch.search.samplers import DEFAULT_SAMPLER, SAMPLERS
+from pvtsearch.search.stored import StoredStudy, open_study
 from pvtsearch.search.structured import Structure
-from pvtsearch.search.study import PRUNERS, Evaluate, StoredStudy, StudyPlan, open_study, run_study
+from pvtsearch.search.study import run_study
 from pvtsearch.space import SearchSpace
 from pvtsearch.trainings import ACCURACY, OnEpoch, Trainer
 
@@ -153,10 +156,19 @@ def answered(
     study: StoredStudy,
     circumstances: Mapping[str, Any] | None = None,
     on_record: Callable[[TrialRecord], None] = lambda _record: None,
+    ending: Ending | None = None,
 ) -> SearchResult:
-    """What a study finds, new or taken up again; circumstances are added to those that are known here."""
-    evaluated = tuple(run_study(study, plan, on_record)[: plan.trials])
-    pruned = len(study.pruned())
+    """What a study finds, new, joined or taken up again; circumstances are added to those that are known here."""
+    run_study(study, plan, on_record, ending)
+    return found_by(plan, study, circumstances)
+
+
+def found_by(plan: StudyPlan, study: StoredStudy, circumstances: Mapping[str, Any] | None = None) -> SearchResult:
+    """What a study has found so far."""
+    evaluated = tuple(study.records()[: plan.trials])
+    if not evaluated and (failures := study.failures()):
+        raise EvaluationFailed(f"all of {len(failures)} evaluations failed; the last: {failures[-1]}")
+    others = {name: count for name in ("pruned", "failed") if (count := study.count(name))}
     result = make_result(
         plan.question,
         evaluated,
@@ -166,8 +178,9 @@ def answered(
         seed=plan.seed,
         circumstances={
             **(circumstances or {}),
-            **({"pruned": pruned} if pruned else {}),
-            "exhausted": len(evaluated) + pruned < plan.trials,
+            **{key: plan.definition[key] for key in ("training",) if key in plan.definition},
+            **others,
+            "exhausted": len(evaluated) + sum(others.values()) < plan.trials,
             "versions": library_versions(_LIBRARIES),
         },
         certificate=None,

@@ -5,24 +5,63 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 
+import optuna
+from optuna import samplers
+from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial
 
 from pvtsearch.search.structured import Structure, StructuredSampler
 
 DEFAULT_SAMPLER = "nsga2"
 
 
-def _tpe(seed: int) -> BaseSampler:
-    # A killed run leaves trials in state RUNNING; without the constant liar they have no influence on what follows.
-    return TPESampler(seed=seed, multivariate=True, constant_liar=False)
+class _OfStructure(BaseSampler):
+    """A sampler of parameters that are known beforehand: Optuna's own would gather them from all trials at each draw.
+
+    The subclasses are called as Optuna's are: genetic ones write their names into the trials of a generation.
+    """
+
+    ranges: dict[str, BaseDistribution]
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The knobs."""
+        return self.ranges
+
+    def over(self, structure: Structure) -> BaseSampler:
+        """The sampler of a structure's knobs, in the order in which Optuna's own would find them."""
+        self.ranges = dict(sorted(knobs_of(structure).items()))
+        return self
+
+
+class NSGAIISampler(_OfStructure, samplers.NSGAIISampler):
+    """Of known parameters."""
+
+
+class NSGAIIISampler(_OfStructure, samplers.NSGAIIISampler):
+    """Of known parameters."""
+
+
+class TPESampler(_OfStructure, samplers.TPESampler):
+    """Of known parameters."""
+
+
+def knobs_of(structure: Structure) -> dict[str, BaseDistribution]:
+    """The parameters of a structure's trials."""
+    return {name: IntDistribution(0, size - 1) for name, size in structure.decoder.sizes.items()}
+
+
+def _tpe(structure: Structure, seed: int) -> BaseSampler:
+    # Trials of others that run are no bad ones; and a killed run could not go on as it would have.
+    return TPESampler(seed=seed, multivariate=True, constant_liar=False).over(structure)
 
 
 SAMPLERS: dict[str, Callable[[Structure, int], BaseSampler]] = {
     "structured": StructuredSampler,
-    "nsga2": lambda _, seed: NSGAIISampler(seed=seed),
-    "nsga3": lambda _, seed: NSGAIIISampler(seed=seed),
-    "tpe": lambda _, seed: _tpe(seed),
+    "nsga2": lambda structure, seed: NSGAIISampler(seed=seed).over(structure),
+    "nsga3": lambda structure, seed: NSGAIIISampler(seed=seed).over(structure),
+    "tpe": _tpe,
     "random": lambda _, seed: RandomSampler(seed=seed),
 }
 

@@ -148,7 +148,7 @@ class StructuredSampler(BaseSampler):
         """The parameters of the network to evaluate next."""
         with _PROPOSING:
             for attempt in range(ATTEMPTS):
-                rng = np.random.default_rng([self._seed, trial.number, *[attempt] * (attempt > 0)])
+                rng = np.random.default_rng([self._seed, _place(study, trial), *[attempt] * (attempt > 0)])
                 params = self._propose(study, trial, rng)
                 study._storage.set_trial_system_attr(trial._trial_id, _PROPOSED, params)
                 if not params or params not in _running(study, trial).values():
@@ -193,6 +193,12 @@ class StructuredSampler(BaseSampler):
         if not self._warned:
             warnings.warn(f"StructuredSampler: {message}", stacklevel=2)
         self._warned = True
+
+
+def _place(study: optuna.Study, current: FrozenTrial) -> int:
+    """A trial's number among those that did not fail, which leave no trace in what is proposed after them."""
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    return current.number - sum(trial.number < current.number for trial in failed)
 
 
 def _running(study: optuna.Study, current: FrozenTrial) -> dict[int, dict[str, Any]]:

@@ -15,7 +15,6 @@ from pvtsearch.search.lattice import Edges
 from pvtsearch.search.predictor import FEWEST, Predictor
 from pvtsearch.trainings import Gain, Role, Training, Verdict
 
-_Z = 1.959963984540054  # two-sided 95 % of a normal distribution
 _COMPARED: tuple[Role, ...] = ("reference", "random")  # trained twice, and not because they came out well
 
 
@@ -24,15 +23,31 @@ def noise_percent(trainings: Sequence[Training]) -> float:
 
     Never below what the number of held-out images allows. 0 of no trainings.
     """
+    squares = sum(float(np.var(values)) * len(values) for values in _repeated(trainings))
+    degrees = degrees_of_freedom(trainings)
+    between = np.sqrt(squares / degrees) if degrees else 0.0
+    return float(max(between, np.mean([each.outcome.error_percent for each in trainings]))) if trainings else 0.0
+
+
+def degrees_of_freedom(trainings: Sequence[Training]) -> int:
+    """How many independent differences `noise_percent` was made from; 0: none, it is the error of the images alone."""
+    return sum(len(values) - 1 for values in _repeated(trainings))
+
+
+def _repeated(trainings: Sequence[Training]) -> list[list[float]]:
+    """Accuracies of the networks that were trained again, and not because they came out well."""
     by_network: dict[PVTConfig, list[float]] = {}
     for each in trainings:
         if each.role in _COMPARED:
             by_network.setdefault(each.config, []).append(each.accuracy_percent)
-    repeated = [values for values in by_network.values() if len(values) > 1]
-    degrees = sum(len(values) - 1 for values in repeated)
-    squares = sum(float(np.var(values)) * len(values) for values in repeated)
-    between = np.sqrt(squares / degrees) if degrees else 0.0
-    return float(max(between, np.mean([each.outcome.error_percent for each in trainings]))) if trainings else 0.0
+    return [values for values in by_network.values() if len(values) > 1]
+
+
+def _within_95(degrees: int) -> float:
+    """How many deviations hold 95 % on both sides, where the deviation itself was estimated (Student 1908)."""
+    from scipy.stats import norm, t
+
+    return float(t.ppf(0.975, degrees) if degrees else norm.ppf(0.975))
 
 
 def expected_gain(predictor: Predictor, networks: Sequence[Edges]) -> float:
@@ -83,7 +98,7 @@ def _gains(trainings: Sequence[Training], noise: float) -> list[Gain]:
         theirs = [each.accuracy_percent for each in trainings if each.role == role]
         if ours and theirs:
             points = float(np.mean(ours) - np.mean(theirs))
-            half = _Z * noise * float(np.sqrt(1 / len(ours) + 1 / len(theirs)))
+            half = _within_95(degrees_of_freedom(trainings)) * noise * float(np.sqrt(1 / len(ours) + 1 / len(theirs)))
             gains.append(Gain(role, points, points - half, points + half))
     return gains
 

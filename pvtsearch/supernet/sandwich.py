@@ -5,7 +5,7 @@ The sandwich rule of Yu and Huang 2019 (arXiv 1903.05134, section 3.2): the ends
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from pvtsearch.supernet.supernet import Supernet
 
 BETWEEN = 2
 
-Draw = Callable[[np.random.Generator], PVTConfig]
 
-
-def sandwich(ends: Sequence[PVTConfig], draw: Draw, *, seed: int, step: int, between: int = BETWEEN) -> list[PVTConfig]:
-    """The networks of a step: the ends, and so many draws, which follow from seed and step alone."""
+def sandwich(
+    ends: Sequence[PVTConfig], pool: Sequence[PVTConfig], *, seed: int, step: int, between: int = BETWEEN
+) -> list[PVTConfig]:
+    """The networks of a step: the ends, and so many of a pool, which follow from seed and step alone."""
     rng = np.random.default_rng([seed, step])
-    return [*ends, *(draw(rng) for _ in range(between))]
+    return [*ends, *(pool[int(number)] for number in rng.integers(len(pool), size=between))]
 
 
 def train_step(

@@ -21,6 +21,7 @@ def write_gallery(data: Data, path: Path, *, rows: int, columns: int) -> None:
             chosen[label].append(F.resize(image, [data.side, data.side], antialias=True))
         if len(chosen) == min(rows, data.classes) and all(len(row) == columns for row in chosen.values()):
             break
+    columns = max(len(row) for row in chosen.values())
     blank = torch.full((3, data.side, data.side), 255, dtype=torch.uint8)
     pictures = [picture for _, row in sorted(chosen.items()) for picture in (row + [blank] * columns)[:columns]]
     with named(path):

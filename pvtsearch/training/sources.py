@@ -154,8 +154,12 @@ def _folder(name: str, side: int) -> Data:
     root = _at_home(name)
     if not os.path.isdir(root):
         raise InputError(f"--data {name}: no such folder; it must be {WHAT_IS_RIGHT}")
+    if (there := [split for split in SPLITS if (root / split).is_dir()]) and len(there) < len(SPLITS):
+        raise InputError(
+            f"--data {name}: has {there[0]}/ alone; a split of one's own needs train/CLASS/ and val/CLASS/"
+        )
     try:
-        if all((root / split).is_dir() for split in SPLITS):
+        if len(there) == len(SPLITS):
             train, held_out = (ImageFolder(str(root / split)) for split in SPLITS)
             if train.classes != held_out.classes:
                 raise InputError(f"--data {name}: train and val hold other classes")

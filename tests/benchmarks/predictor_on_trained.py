@@ -125,9 +125,9 @@ splits. Beside them, for the mean rank, a ridge regression on log parameters and
 Noise is added to what is learned from, not to what is predicted. Made by `python
 tests/benchmarks/predictor_on_trained.py TABLE`.
 
-No PVT is in the table, and networks were not chosen by the predictor. The prior S, one of its features, was picked on
-this very table, where it alone has a tau of 0.91 and 0.76 on pairs of equal MACs: what is shown here is that ten
-labels do not make it worse and that noise in labels does little, not that S is as good elsewhere.
+No PVT is in the table, and networks were not chosen by the predictor. S, the sum of widths, one of its features, was
+picked on this very table, where it alone has a tau of 0.91 and 0.76 on pairs of equal MACs: what is shown here is that
+ten labels do not make it worse and that noise in labels does little, not that S is as good elsewhere.
 """
 
 if __name__ == "__main__":

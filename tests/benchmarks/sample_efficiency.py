@@ -23,10 +23,12 @@ from optuna.storages import InMemoryStorage
 
 from pvtsearch.records import Objective
 from pvtsearch.search.decode import Decoded
+from pvtsearch.search.plan import StudyPlan
 from pvtsearch.search.question import Question
 from pvtsearch.search.samplers import SAMPLERS
+from pvtsearch.search.stored import open_study
 from pvtsearch.search.structured import Structure
-from pvtsearch.search.study import StudyPlan, open_study, run_study
+from pvtsearch.search.study import run_study
 
 SAMPLERS["gp"] = lambda _, seed: GPSampler(seed=seed)
 

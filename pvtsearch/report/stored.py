@@ -1,0 +1,92 @@
+"""A search's result as files: its page can be made again from its folder, the same to the byte.
+
+Evaluated networks are in `trials.csv` and `front.csv`, whose costs and configurations are exact; all else is in
+`result.json`. A search that is not finished leaves only that: what it is, and the study that its trials are in.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pvtsearch.analysis.metrics import METRICS
+from pvtsearch.errors import ConfigError, InputError
+from pvtsearch.files import write_whole
+from pvtsearch.records import SearchResult, TrialRecord
+from pvtsearch.serialize import config_from_dict
+
+NAME = "result.json"
+SCHEMA_VERSION = 1
+COSTS = {*METRICS, "latency_ns"}
+NOT_VALUES = {"name", "trial", "state", "config", "ties", "measured_latency_ns"}
+_RESULT = TypeAdapter(SearchResult)
+csv.field_size_limit(10**7)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A result; study is the name of the Optuna study whose trials are to be added, where it is not finished."""
+
+    result: SearchResult
+    study: str | None = None
+
+
+def write_stored(stored: Stored, folder: Path) -> None:
+    """Write what the tables of a search do not hold."""
+    bare = replace(stored.result, records=(), front=())
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "study": stored.study,
+        "result": _RESULT.dump_python(bare, mode="json"),
+    }
+    write_whole(folder / NAME, json.dumps(document, indent=1) + "\n")
+
+
+def read_stored(folder: Path) -> Stored:
+    """The result of a search from its folder. Raises `InputError` where its files are missing or damaged."""
+    path = folder / NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema_version"] != SCHEMA_VERSION:
+            raise InputError(f"{path}: is of another version: search again")
+        result = _RESULT.validate_python(document["result"])
+        if document["study"] is not None:
+            return Stored(result, str(document["study"]))
+        records, front = (_records(folder / name) for name in ("trials.csv", "front.csv"))
+    except OSError as error:
+        raise InputError(f"{folder}: must be the folder of a search: {error.filename}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, ConfigError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: must be the folder of a search: its files are damaged: {reason}") from error
+    return Stored(replace(result, records=records, front=front))
+
+
+def _records(path: Path) -> tuple[TrialRecord, ...]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(_record(row, str(path)) for row in csv.DictReader(file))
+
+
+def _record(row: Mapping[str, str], where: str) -> TrialRecord:
+    values = {name: _number(text) for name, text in row.items() if name not in NOT_VALUES and text}
+    return TrialRecord(
+        trial=int(row["trial"]),
+        config=config_from_dict(json.loads(row["config"]), where),
+        cost={name: int(value) for name, value in values.items() if name in COSTS},
+        scores={name: value for name, value in values.items() if name not in COSTS},
+    )
+
+
+def _number(text: str) -> Any:
+    """An integer where it is written as one."""
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a folder holds what a search wrote."""
+    return (folder / NAME).is_file()
