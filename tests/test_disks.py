@@ -145,6 +145,24 @@ def test_a_disk_that_takes_nothing_is_one_line(
     assert [path for path in disk.rglob("*") if path.is_file()] == before
 
 
+@pytest.mark.parametrize("room", [0, 40_000, 60_000])
+@pytest.mark.parametrize("storage", ["sqlite:///DISK/s.db", "journal:DISK/s.log"])
+def test_a_study_on_a_disk_that_fills_up_goes_on_when_there_is_room(
+    storage: str, room: int, disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Full in the middle of a search: status 1 and one line; with room again the same command ends with all trials."""
+    words = f"search tiny --max-gmacs 1 --objectives macs --trials 120 --storage {storage} --out OUT"
+    command = words.replace("DISK", str(disk)).replace("OUT", str(tmp_path / "out")).split()
+    (disk / "filler").write_bytes(b"0" * room)
+    assert run(command) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert any(words in err for words in ("is full", "No space left", "disk I/O error"))
+    subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+    assert run(command) == 0
+    assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == 120
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("command", ["list", "profile pvt_tiny --format json"])
 def test_standard_output_that_is_full_is_one_line(command: str) -> None:

@@ -130,6 +130,8 @@ def _reason(error: Exception) -> str:
             return "not a database URL such as sqlite:///study.db"
         case ImportError():
             return f"its driver {error.name or ''} is not installed".replace("  ", " ")
+        case DBAPIError() if "disk is full" in str(error.orig):
+            return "the disk is full"
         case DBAPIError():
             return "the database does not answer, or the file is none of Optuna's"
         case OSError():

@@ -28,7 +28,7 @@ from pvtsearch.search.mirror import Mirror
 from pvtsearch.search.plan import PRUNERS, StudyPlan
 from pvtsearch.search.pulse import Pulse
 from pvtsearch.search.roll import Roll
-from pvtsearch.search.storages import file_of
+from pvtsearch.search.storages import file_of, patiently
 from pvtsearch.search.trials import (
     FAILED,
     RECORD,
@@ -262,5 +262,8 @@ class StoredStudy:
 
 
 def open_study(storage: BaseStorage, name: str, plan: StudyPlan) -> StoredStudy:
-    """The study of that name, new or as it was left. Raises `StudyError` where it is another search's."""
-    return StoredStudy(storage, name, plan)
+    """The study of that name, new or as it was left. Raises `StudyError` where it is another search's.
+
+    Opened half, it is opened again: what is said of a new study is said once more.
+    """
+    return patiently(lambda: StoredStudy(storage, name, plan))
