@@ -26,8 +26,9 @@ from pvtsearch.cost import Budget
 from pvtsearch.errors import PvtsearchError, StudyError
 from pvtsearch.report.files import write_outputs
 from pvtsearch.report.recheck import recheck
+from pvtsearch.report.stored import read_stored
 from pvtsearch.search.run import run_search
-from pvtsearch.search.study import open_storage
+from pvtsearch.search.storages import open_storage
 from pvtsearch.serialize import dump_config, load_config
 from pvtsearch.serialize_space import load_space, space_folder
 
@@ -58,7 +59,7 @@ def given(folder: Path) -> set[Path]:
     return found | {parent for path in found for parent in path.parents}
 
 
-GIVEN = ("given.*", "summary.json", "front.csv", "*.yaml", "*.png")
+GIVEN = ("given.*", "summary.json", "front.csv", "trials.csv", "result.json", "*.yaml", "*.png")
 
 
 def _in_file(name: str, read: Callable[[Path], object]) -> Parser:
@@ -120,6 +121,20 @@ def _front(content: bytes, folder: Path) -> object:
     return recheck(folder)
 
 
+def _result(content: bytes, folder: Path) -> object:
+    for name in ("front.csv", "trials.csv"):
+        (folder / name).write_bytes(SEEDS["front of a search"])
+    (folder / "result.json").write_bytes(content)
+    return read_stored(folder)
+
+
+def _trials(content: bytes, folder: Path) -> object:
+    (folder / "result.json").write_bytes(SEEDS["result of a search"])
+    for name in ("front.csv", "trials.csv"):
+        (folder / name).write_bytes(content)
+    return read_stored(folder)
+
+
 def _calibration(path: Path) -> object:
     found = read_calibration(path)
     return found.device_name, found.range_ns, found.references_ns
@@ -178,6 +193,8 @@ PARSERS: dict[str, Parser] = {
     "outcome of a training": _in_file("given.json", _outcome),
     "summary of a search": _summary,
     "front of a search": _front,
+    "result of a search": _result,
+    "trials of a search": _trials,
     "checkpoint of a training": _in_file("given.pt", _checkpoint),
     "weights": _in_file("given.pt", _weights),
     "weights, safetensors": _in_file("given.safetensors", _weights),
@@ -217,6 +234,8 @@ def fill_seeds(folder: Path) -> None:
                 "curve": [{"number": 1, "loss": 0.5, "accuracy_percent": 50.0}]}}).encode(),
             "summary of a search": (folder / "search" / "summary.json").read_bytes(),
             "front of a search": (folder / "search" / "front.csv").read_bytes(),
+            "result of a search": (folder / "search" / "result.json").read_bytes(),
+            "trials of a search": (folder / "search" / "trials.csv").read_bytes(),
             "picture": (folder / "p.png").read_bytes(),
             "count with a unit": b"25.6M",
             "bytes with a unit": b"4GiB",

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from pvtsearch.analysis.metrics import METRICS
-from pvtsearch.errors import ConfigError, InputError
+from pvtsearch.documents import MOST_BYTES_OF_JSON, parse_json, read_csv, read_json, read_text
+from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.serialize import config_from_dict
@@ -52,39 +54,44 @@ def read_stored(folder: Path) -> Stored:
     """The result of a search from its folder. Raises `InputError` where its files are missing or damaged."""
     path = folder / NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
         if document["schema_version"] != SCHEMA_VERSION:
             raise InputError(f"{path}: is of another version: search again")
         result = _RESULT.validate_python(document["result"])
         if document["study"] is not None:
             return Stored(result, str(document["study"]))
         records, front = (_records(folder / name) for name in ("trials.csv", "front.csv"))
-    except OSError as error:
-        raise InputError(f"{folder}: must be the folder of a search: {error.filename}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, ConfigError, ValidationError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+    ) as error:  # refusals of pvtsearch and pydantic are the first
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: must be the folder of a search: its files are damaged: {reason}") from error
     return Stored(replace(result, records=records, front=front))
 
 
 def _records(path: Path) -> tuple[TrialRecord, ...]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return tuple(_record(row, str(path)) for row in csv.DictReader(file))
+    return tuple(_record(row, str(path)) for row in read_csv(read_text(path, MOST_BYTES_OF_JSON), str(path)))
 
 
 def _record(row: Mapping[str, str], where: str) -> TrialRecord:
     values = {name: _number(text) for name, text in row.items() if name not in NOT_VALUES and text}
     return TrialRecord(
         trial=int(row["trial"]),
-        config=config_from_dict(json.loads(row["config"]), where),
+        config=config_from_dict(parse_json(row["config"], where), where),
         cost={name: int(value) for name, value in values.items() if name in COSTS},
         scores={name: value for name, value in values.items() if name not in COSTS},
     )
 
 
 def _number(text: str) -> Any:
-    """An integer where it is written as one."""
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+    """An integer where it is written as one. Raises `ValueError` for what is no finite number."""
+    number = int(text) if text.lstrip("-").isdigit() else float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number that was found")
+    return number
 
 
 def is_search(folder: Path) -> bool:

@@ -52,7 +52,10 @@ def write_weights(path: Path, weights: dict[str, Tensor]) -> None:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from a file. Raises `InputError` for any other file."""
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        with readable(path):
+            held = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # a file of any content
         raise InputError(f"{path}: no state dict of a network, as torch.save writes it") from error
     if not isinstance(held, dict) or not all(isinstance(value, Tensor) for value in held.values()):
