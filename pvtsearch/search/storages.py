@@ -20,6 +20,10 @@ from pvtsearch.search.journal import JournalLock
 
 PATIENCE_SECONDS = 600.0
 OPENING_SECONDS = 20.0
+_ONE_KEPT = {
+    "pool_size": 1,
+    "max_overflow": 1,
+}  # a worker keeps one connection; a second while its pulse beats beside it
 _COMES_UP = (
     *("already exists", "duplicate key", "UNIQUE", "locked"),  # workers that start together make the tables together
     *("refused", "No such file", "starting up", "shutting down", "not yet accepting", "closed the connection"),
@@ -103,7 +107,7 @@ def is_private(storage: BaseStorage) -> bool:
 
 def _relational(url: str) -> RDBStorage:
     sqlite = url.startswith("sqlite")
-    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True, "pool_size": 2}
+    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True, **_ONE_KEPT}
     deadline, pause = time.monotonic() + OPENING_SECONDS, 0.1
     while True:
         try:

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/claim_cost.py 0,64,256,1000
 
-For each number of running trials in a study on PostgreSQL, by one worker, the mean of 20, in milliseconds: a claim as it
-is written, under the study's lock, while nobody else can claim, and the worker's processor time of it; the reading
+For each number of running trials in a study on PostgreSQL, by one worker, the mean of 20, in milliseconds: a claim as
+it is written, under the study's lock, while nobody else can claim, and the worker's processor time of it; the reading
 after it, the worker's and the server's processor time of that; the same reading through Optuna's gRPC proxy. Prints
 rows of reports/workers/README.md.
 """
