@@ -22,8 +22,8 @@ PATIENCE_SECONDS = 600.0
 OPENING_SECONDS = 20.0
 _ONE_KEPT = {
     "pool_size": 1,
-    "max_overflow": 1,
-}  # a worker keeps one connection; a second while its pulse beats beside it
+    "max_overflow": 4,
+}  # a worker keeps one connection; others are for moments, as its pulse
 _COMES_UP = (
     *("already exists", "duplicate key", "UNIQUE", "locked"),  # workers that start together make the tables together
     *("refused", "No such file", "starting up", "shutting down", "not yet accepting", "closed the connection"),
