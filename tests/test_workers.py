@@ -333,6 +333,7 @@ def test_another_search_may_not_write_into_the_same_folder(tmp_path: Path) -> No
         other = shared(tmp_path, "b")
         with pytest.raises(StudyError, match="another search is writing there"):
             other.__enter__()
+    (tmp_path / ".lock").write_text("left by one that was killed")
     with shared(tmp_path, "b"):
         assert (tmp_path / ".lock").exists()
     assert not (tmp_path / ".lock").exists()

@@ -42,11 +42,14 @@ def shared(folder: Path, study: str, name: str = ".lock") -> Iterator[None]:
     """Hold folder together with the other workers of a study, and with nobody else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locks.joined(folder / name):
-            path = folder / name
-            if (found := path.read_text(encoding="utf-8")) not in {"", study}:
-                raise StudyError(f"--out {folder}: another search is writing there ({found}); give another --out")
+        path = folder / name
+
+        def say() -> None:
             path.write_text(study, encoding="utf-8")
+
+        with locks.joined(path, when_alone=say):
+            if sys.platform != "win32" and (found := path.read_text(encoding="utf-8")) != study:
+                raise StudyError(f"--out {folder}: another search is writing there ({found}); give another --out")
             yield
     except BlockingIOError as error:
         raise StudyError(f"--out {folder}: another command is writing there; give another --out") from error
