@@ -43,11 +43,14 @@ def shared(folder: Path, study: str, name: str = ".lock") -> Iterator[None]:
 
 @contextmanager
 def _joined(folder: Path, path: Path, study: str) -> Iterator[None]:
-    with locks.joined(path):
-        if (found := path.read_text(encoding="utf-8")) not in {"", study}:
+    with locks.joined(path, when_alone=lambda: _say(path, study)):
+        if sys.platform != "win32" and (found := path.read_text(encoding="utf-8")) != study:
             raise StudyError(f"--out {folder}: another search is writing there ({found}); give another --out")
-        path.write_text(study, encoding="utf-8")
         yield
+
+
+def _say(path: Path, study: str) -> None:
+    path.write_text(study, encoding="utf-8")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
@@ -21,6 +21,8 @@ from pvtsearch.shown import printable
 
 PATIENCE_SECONDS = 600.0
 OPENING_SECONDS = 20.0
+# A worker keeps one connection; others are for moments, as for its pulse.
+_ONE_KEPT = {"pool_size": 1, "max_overflow": 4}
 _COMES_UP = (
     *("already exists", "duplicate key", "UNIQUE", "locked"),  # workers that start together make the tables together
     *("refused", "No such file", "starting up", "shutting down", "not yet accepting", "closed the connection"),
@@ -95,16 +97,9 @@ def file_of(storage: BaseStorage) -> Path | None:
             return None
 
 
-def is_private(storage: BaseStorage) -> bool:
-    """Whether no other process can reach a storage."""
-    return isinstance(storage, InMemoryStorage) or (
-        isinstance(storage, RDBStorage) and storage.engine.name == "sqlite" and file_of(storage) is None
-    )
-
-
 def _relational(url: str) -> RDBStorage:
     sqlite = url.startswith("sqlite")
-    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True, "pool_size": 2}
+    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True, **_ONE_KEPT}
     deadline, pause = time.monotonic() + OPENING_SECONDS, 0.1
     while True:
         try:
