@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from synthetic_device import calibrated
 from test_device_records import found as measurements
@@ -27,8 +28,8 @@ from pvtsearch.errors import PvtsearchError, StudyError
 from pvtsearch.report.files import write_outputs
 from pvtsearch.report.recheck import recheck
 from pvtsearch.report.stored import read_stored
+from pvtsearch.search import storages
 from pvtsearch.search.run import run_search
-from pvtsearch.search.storages import open_storage
 from pvtsearch.serialize import dump_config, load_config
 from pvtsearch.serialize_space import load_space, space_folder
 
@@ -175,7 +176,8 @@ def _url(text: str) -> object:
     """A URL of a storage on this machine, where none answers, with a password planted where passwords are."""
     url = f"postgresql+psycopg://{text[:9]}:{SECRET}@127.0.0.1:1/{text[9:].replace('@', '')}?password={SECRET}"
     try:
-        return open_storage(url)
+        with patch.object(storages, "OPENING_SECONDS", 0.0):  # no server comes up there
+            return storages.open_storage(url)
     except StudyError as error:
         if SECRET in str(error):
             raise RuntimeError(f"the password of {url!r} is in {error}") from error

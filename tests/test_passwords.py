@@ -43,6 +43,7 @@ def test_no_error_shows_a_password(
 ) -> None:
     """Neither where no server answers, nor for URLs that are none, nor on the way to them."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pvtsearch.search.storages.OPENING_SECONDS", 0.0)  # no server comes up there
     assert run([*SEARCH, "--storage", url.format(SECRET)]) == 2
     said = "".join(capsys.readouterr())
     assert SECRET not in said
