@@ -22,6 +22,7 @@ from pvtsearch.errors import InputError
 from pvtsearch.files import write_whole
 from pvtsearch.records import SearchResult, TrialRecord
 from pvtsearch.serialize import config_from_dict
+from pvtsearch.shown import short
 
 NAME = "result.json"
 SCHEMA_VERSION = 1
@@ -61,12 +62,9 @@ def read_stored(folder: Path) -> Stored:
         if document["study"] is not None:
             return Stored(result, str(document["study"]))
         records, front = (_records(folder / name) for name in ("trials.csv", "front.csv"))
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        OverflowError,
-    ) as error:  # refusals of pvtsearch and pydantic are the first
+        for record in (*records, *front):
+            _check_asked(record, result)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:  # our refusals and pydantic's are ValueErrors
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: must be the folder of a search: its files are damaged: {reason}") from error
     return Stored(replace(result, records=records, front=front))
@@ -84,6 +82,14 @@ def _record(row: Mapping[str, str], where: str) -> TrialRecord:
         cost={name: int(value) for name, value in values.items() if name in COSTS},
         scores={name: value for name, value in values.items() if name not in COSTS},
     )
+
+
+def _check_asked(record: TrialRecord, result: SearchResult) -> None:
+    """Raise `ValueError` where a record lacks what the search was about."""
+    wanted = {*result.budget.limits} - {*record.cost}
+    wanted |= {goal.name for goal in result.objectives} - {*record.cost, *record.scores}
+    if wanted:
+        raise ValueError(f"trial {record.trial} has no {short(min(wanted))}")
 
 
 def _number(text: str) -> Any:
