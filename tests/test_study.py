@@ -99,6 +99,7 @@ def test_interrupted_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
         study.stored.ask()  # what another program may leave behind: a trial that runs for ever
         with pytest.raises(Broken):
             run_study(study, plan, breaking_after(stop))
+        study.take()  # what a kill leaves behind while it evaluates: a claim
     resumed = answered(plan, open_study(sqlite_storage(tmp_path / "study.db"), "s", plan))
     assert evaluated(resumed) == evaluated(whole)
     assert resumed.front == whole.front
