@@ -80,8 +80,8 @@ def test_a_network_is_matched_in_its_memory() -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_interrupted_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
     """Contract of every sampler: broken off after any trial and taken up again, a run has the same trials."""
-    whole = run_search("tiny", **TINY, sampler=sampler, trials=40, seed=3)
-    plan = plan_search("tiny", **TINY, sampler=sampler, trials=40, seed=3, objectives=("prior", "macs"),
+    whole = run_search("tiny", **TINY, sampler=sampler, trials=70, seed=3)
+    plan = plan_search("tiny", **TINY, sampler=sampler, trials=70, seed=3, objectives=("prior", "macs"),
                        image_size=None, task="classification")  # fmt: skip
 
     class Broken(Exception):
