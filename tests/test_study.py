@@ -80,8 +80,8 @@ def test_a_network_is_matched_in_its_memory() -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_interrupted_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
     """Contract of every sampler: broken off after any trial and taken up again, a run has the same trials."""
-    whole = run_search("tiny", **TINY, sampler=sampler, trials=40, seed=3)
-    plan = plan_search("tiny", **TINY, sampler=sampler, trials=40, seed=3, objectives=("prior", "macs"),
+    whole = run_search("tiny", **TINY, sampler=sampler, trials=70, seed=3)
+    plan = plan_search("tiny", **TINY, sampler=sampler, trials=70, seed=3, objectives=("prior", "macs"),
                        image_size=None, task="classification")  # fmt: skip
 
     class Broken(Exception):
@@ -99,6 +99,7 @@ def test_interrupted_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
         study.stored.ask()  # what another program may leave behind: a trial that runs for ever
         with pytest.raises(Broken):
             run_study(study, plan, breaking_after(stop))
+        study.take()  # what a kill leaves behind while it evaluates: a claim
     resumed = answered(plan, open_study(sqlite_storage(tmp_path / "study.db"), "s", plan))
     assert evaluated(resumed) == evaluated(whole)
     assert resumed.front == whole.front

@@ -92,6 +92,13 @@ class Mirror:
         self.study.enqueue_trial(dict(point))
         return self._ask(structure)
 
+    def again(self, structure: Structure, left: FrozenTrial) -> tuple[Trial, Decoded]:
+        """The trial of a worker that is gone, with what its sampler wrote into it, such as its generation."""
+        trial, decoded = self.drawn(structure, left.params)
+        for key, value in left.system_attrs.items():
+            self._memory.set_trial_system_attr(trial._trial_id, key, value)
+        return trial, decoded
+
     def _ask(self, structure: Structure) -> tuple[Trial, Decoded]:
         trial = self.study.ask(fixed_distributions=knobs_of(structure))
         return trial, structure.decoder.decode(trial.params)

@@ -189,7 +189,7 @@ class StoredStudy:
         """A configuration that nobody claims: one that was left undone, else one that the sampler proposes."""
         structure = self._plan.structure
         if (orphan := self._standings.orphan()) is not None:
-            return Drawn(*self._mirror.drawn(structure, orphan.trial.params), orphan.deaths)
+            return Drawn(*self._mirror.again(structure, orphan.trial), orphan.deaths)
         crowded = self._roll.crowded or self._standings.live
         own = [self._own_seed] if crowded else []  # among others each draws something else
         drawn = self._mirror.draw(structure, self._plan.sampler, [self._plan.seed, *own], self._standings.seen)
