@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from operator import attrgetter
 
 import optuna
 from optuna import samplers
@@ -38,9 +39,20 @@ class _OfStructure(BaseSampler):
 class NSGAIISampler(_OfStructure, samplers.NSGAIISampler):
     """Of known parameters."""
 
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """The parents of a generation, by number: Optuna's own order is another one for the first who asks.
+
+        A killed run asks anew, and is to draw what it would have drawn.
+        """
+        return sorted(super().get_parent_population(study, generation), key=attrgetter("number"))
+
 
 class NSGAIIISampler(_OfStructure, samplers.NSGAIIISampler):
     """Of known parameters."""
+
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """As of `NSGAIISampler`."""
+        return sorted(super().get_parent_population(study, generation), key=attrgetter("number"))
 
 
 class TPESampler(_OfStructure, samplers.TPESampler):
