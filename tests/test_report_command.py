@@ -51,7 +51,7 @@ class Stopped(Exception):
 def test_a_running_search_has_a_page_of_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its trials so far, their front, and that it is not finished."""
     plan = plan_search(
-        "tiny", budget=None, objectives=("prior", "macs"), image_size=None, task="classification", sampler="random",
+        "tiny", budget=None, objectives=("width_sum", "macs"), image_size=None, task="classification", sampler="random",
         trials=40, seed=0, extrapolate=True,
     )  # fmt: skip
     write_stored(Stored(begun(plan, {}), "mine"), tmp_path)
