@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from pvtsearch.analysis.setting import MemorySetting
 from pvtsearch.cli import values
@@ -15,6 +17,18 @@ from pvtsearch.serialize import load_config
 if TYPE_CHECKING:
     from pvtsearch.analysis.calibration import Calibration
     from pvtsearch.search.problem import Problem
+
+BudgetOption = Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")]
+MatchOption = Annotated[str | None, typer.Option(help="Metrics of --budget that are limits; by default params,macs.")]
+MaxGmacsOption = Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")]
+MaxParamsOption = Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")]
+MaxMemoryOption = Annotated[str | None, typer.Option(help="Limit on peak memory in inference, such as 4GiB.")]
+MaxTrainingMemoryOption = Annotated[
+    str | None, typer.Option(help="Limit on peak memory of a training step, such as 16GiB.")
+]
+MaxLatencyOption = Annotated[
+    str | None, typer.Option(help="Limit on predicted latency, such as 5ms; needs a calibration.")
+]
 
 
 def check_circumstances(given: Iterable[str], problem: Problem) -> None:

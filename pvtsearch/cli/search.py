@@ -13,7 +13,17 @@ from pvtsearch.analysis.setting import Autocast, Backend, Dtype, Execution, Memo
 from pvtsearch.cli import values
 from pvtsearch.cli.accuracy import TrainingOptions, check_training_options, predicted
 from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options, with_finalists
-from pvtsearch.cli.limits import check_circumstances, the_budget
+from pvtsearch.cli.limits import (
+    BudgetOption,
+    MatchOption,
+    MaxGmacsOption,
+    MaxLatencyOption,
+    MaxMemoryOption,
+    MaxParamsOption,
+    MaxTrainingMemoryOption,
+    check_circumstances,
+    the_budget,
+)
 from pvtsearch.cli.outputs import claimed, command_line, file_name, shared, written_once
 from pvtsearch.config import AttentionKernel
 from pvtsearch.errors import InputError
@@ -40,19 +50,13 @@ Sampler = Literal["structured", "nsga2", "nsga3", "tpe", "random"]
 
 def search(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A shipped space or a YAML file.")],
-    budget: Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")] = None,
-    match: Annotated[
-        str | None, typer.Option(help="Metrics of --budget that are limits; by default params,macs.")
-    ] = None,
-    max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
-    max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
-    max_memory: Annotated[str | None, typer.Option(help="Limit on peak memory in inference, such as 4GiB.")] = None,
-    max_training_memory: Annotated[
-        str | None, typer.Option(help="Limit on peak memory of a training step, such as 16GiB.")
-    ] = None,
-    max_latency: Annotated[
-        str | None, typer.Option(help="Limit on predicted latency, such as 5ms; needs a calibration.")
-    ] = None,
+    budget: BudgetOption = None,
+    match: MatchOption = None,
+    max_gmacs: MaxGmacsOption = None,
+    max_params: MaxParamsOption = None,
+    max_memory: MaxMemoryOption = None,
+    max_training_memory: MaxTrainingMemoryOption = None,
+    max_latency: MaxLatencyOption = None,
     task: values.TaskOption = "classification",
     image_size: Annotated[str | None, typer.Option(help="Input side or HxW; by default the space's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images of memory and latency; by default 1.")] = None,

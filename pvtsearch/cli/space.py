@@ -11,7 +11,17 @@ import typer
 from pvtsearch.analysis.setting import Dtype, Execution, MemorySetting
 from pvtsearch.cli import tables, values
 from pvtsearch.cli.latency import asks_for_latency, calibration_of, check_latency_options
-from pvtsearch.cli.limits import check_circumstances, the_budget
+from pvtsearch.cli.limits import (
+    BudgetOption,
+    MatchOption,
+    MaxGmacsOption,
+    MaxLatencyOption,
+    MaxMemoryOption,
+    MaxParamsOption,
+    MaxTrainingMemoryOption,
+    check_circumstances,
+    the_budget,
+)
 
 if TYPE_CHECKING:
     from pvtsearch.search.counting import Inventory
@@ -21,19 +31,13 @@ if TYPE_CHECKING:
 
 def space(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A shipped space or a YAML file.")],
-    budget: Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")] = None,
-    match: Annotated[
-        str | None, typer.Option(help="Metrics of --budget that are limits; by default params,macs.")
-    ] = None,
-    max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
-    max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
-    max_memory: Annotated[str | None, typer.Option(help="Limit on peak memory in inference, such as 4GiB.")] = None,
-    max_training_memory: Annotated[
-        str | None, typer.Option(help="Limit on peak memory of a training step, such as 16GiB.")
-    ] = None,
-    max_latency: Annotated[
-        str | None, typer.Option(help="Limit on predicted latency, such as 5ms; needs a calibration.")
-    ] = None,
+    budget: BudgetOption = None,
+    match: MatchOption = None,
+    max_gmacs: MaxGmacsOption = None,
+    max_params: MaxParamsOption = None,
+    max_memory: MaxMemoryOption = None,
+    max_training_memory: MaxTrainingMemoryOption = None,
+    max_latency: MaxLatencyOption = None,
     device: Annotated[str | None, typer.Option(help="Of latency: cpu or cuda; by default cpu.")] = None,
     execution: Annotated[Execution | None, typer.Option(help="Of latency; by default eager.")] = None,
     calibrations: Annotated[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pvtsearch.analysis.setting import MemorySetting
-from pvtsearch.cli.limits import the_budget
+from pvtsearch.cli.limits import BudgetOption, MatchOption, MaxGmacsOption, MaxParamsOption, the_budget
 from pvtsearch.cli.outputs import claimed, file_name
 from pvtsearch.cli.progress import progress
 from pvtsearch.cli.train import BATCH_SIZE, EPOCHS, the_side
@@ -27,12 +27,10 @@ BEST = 5  # networks that are taken out of it
 
 def supernet(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A shipped space or a YAML file.")],
-    budget: Annotated[str | None, typer.Option(help="A network whose cost is the limit.", metavar="CONFIG")] = None,
-    match: Annotated[
-        str | None, typer.Option(help="Metrics of --budget that are limits; by default params,macs.")
-    ] = None,
-    max_gmacs: Annotated[str | None, typer.Option(help="Limit on MACs, in billions.")] = None,
-    max_params: Annotated[str | None, typer.Option(help="Limit on parameters, such as 25.6M.")] = None,
+    budget: BudgetOption = None,
+    match: MatchOption = None,
+    max_gmacs: MaxGmacsOption = None,
+    max_params: MaxParamsOption = None,
     image_size: Annotated[str | None, typer.Option(help="Input side; by default the space's.")] = None,
     data: Annotated[str, typer.Option(help="fractals, a folder of images, or torchvision:NAME:FOLDER.")] = "fractals",
     epochs: Annotated[int, typer.Option(help="Of the supernet.", min=1)] = SUPERNET_EPOCHS,
