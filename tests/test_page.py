@@ -323,6 +323,7 @@ def test_hostile_names_change_nothing(browser: Any, tmp_path: Path, result: Sear
     opened.page.close()
 
 
+@pytest.mark.slow
 def test_10000_trials_are_drawn(browser: Any, tmp_path: Path) -> None:
     """A long search still makes a page that can be mailed, half of what is allowed, and is drawn whole."""
     large = written(search_result(10_000), tmp_path / "r.html")

@@ -180,7 +180,7 @@ def test_every_signal_says_what_it_is_worth() -> None:
 
 def test_no_signal_scores_a_tie_by_accident() -> None:
     """Every signal tells PVT-Tiny from PVT-Small, the same way each time it is asked."""
-    frame = frame_of((64, 64), "classification", {"macs": 10**9}, stages=4)
+    frame = frame_of((32, 32), "classification", {"macs": 10**9}, stages=4)
     small, tiny = load_config("pvt_small"), load_config("pvt_tiny")
     assert isinstance(small, PVTConfig)
     assert isinstance(tiny, PVTConfig)
