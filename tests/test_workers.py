@@ -17,18 +17,20 @@ import pytest
 from crew import BUDGET, STUDY, faulty_run, outcome, plan_of, started, work
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from postgres import MISSING, binaries, server
+from sqlalchemy.exc import InvalidRequestError, OperationalError, PendingRollbackError
 
 from pvtsearch.cli.outputs import shared
 from pvtsearch.cost import Budget
-from pvtsearch.errors import EvaluationFailed, StudyError
+from pvtsearch.errors import EvaluationFailed, StorageLost, StudyError
 from pvtsearch.search.claims import Claim, verdict
 from pvtsearch.search.decode import Decoded
 from pvtsearch.search.plan import StudyPlan
 from pvtsearch.search.pulse import Liveness, Pulse, Watch
 from pvtsearch.search.run import plan_search
-from pvtsearch.search.storages import open_storage
+from pvtsearch.search.storages import open_storage, patiently
 from pvtsearch.search.stored import MOST_DEATHS, open_study
 from pvtsearch.search.study import MOST_FAILURES, run_study
 from pvtsearch.search.trials import FAILED, RECORD, config_hash, standing
@@ -370,3 +372,22 @@ def test_claims_are_ended_with_their_reason(tmp_path: Path) -> None:
     assert [trial.state for trial in trials[2:]] == [TrialState.FAIL] * 2
     assert trials[2].user_attrs[FAILED] == "why"
     assert os.getpid() == int(trials[0].user_attrs[RECORD]["worker"].split(":")[1])
+
+
+def test_a_transaction_that_a_cut_connection_left_is_waited_out() -> None:
+    """SQLAlchemy tells of it by another error than of the cut itself: tried again, the call goes through."""
+    left: list[Exception] = [StorageInternalError(), StorageInternalError()]
+    left[0].__cause__ = PendingRollbackError("Can't reconnect until invalid transaction is rolled back")
+    left[1].__cause__ = OperationalError("SELECT 1", None, Exception("server closed the connection unexpectedly"))
+
+    def call() -> str:
+        if left:
+            raise left.pop()
+        return "through"
+
+    assert patiently(call) == "through"
+    broken = StorageInternalError()
+    broken.__cause__ = InvalidRequestError("nothing that passes")
+    left.append(broken)
+    with pytest.raises(StorageLost, match="nothing that passes"):
+        patiently(call)

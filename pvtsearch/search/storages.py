@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, PendingRollbackError, SQLAlchemyError
 
 from pvtsearch.errors import StorageLost, StudyError
 from pvtsearch.reading import hide_password
@@ -165,7 +165,13 @@ def patiently(
 def _passes(error: BaseException) -> bool:
     """Whether a failure may be over in a while."""
     found = error.__cause__ if isinstance(error, StorageInternalError) else error
-    return isinstance(found, OperationalError) and not any(words in str(found.orig) for words in _NO_USE_WAITING)
+    match found:
+        case PendingRollbackError():  # of a transaction that a cut connection left; it is rolled back by now
+            return True
+        case OperationalError():
+            return not any(words in str(found.orig) for words in _NO_USE_WAITING)
+        case _:
+            return False
 
 
 def _cause(error: BaseException) -> str:
