@@ -240,8 +240,8 @@ class StoredStudy:
         attributes: Mapping[str, Any] = MappingProxyType({}),
     ) -> bool:
         """End a trial of this worker's; False where it had been ended by others."""
+        mine = self._write_end(taken.stored, state, values, attributes)  # it beats until that is written
         self._pulse.hold(None)
-        mine = self._write_end(taken.stored, state, values, attributes)
         self._mirror.end(taken.trial, *((state, values) if mine else (TrialState.FAIL, None)))
         self._roll.remember()
         return mine
