@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -49,14 +50,14 @@ class SupernetJob:
         if not self.pool:
             raise InputError(f"{space.name}: a supernet needs at least one network to train")
 
-    @property
+    @cached_property
     def ends(self) -> tuple[PVTConfig, PVTConfig]:
         """The largest and the smallest network of the pool, which take part in every step."""
         size = (self.data.side, self.data.side)
         by_macs = sorted(self.pool, key=lambda config: network_cost(config, size, "classification").total.macs)
         return by_macs[-1], by_macs[0]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Tells this training from any other."""
         parts = [repr(self.space), self.data.digest, asdict(self.recipe), repr(self.pool), self.seed, self.between]
