@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pvtsearch.accuracy.families import REACH, StageShape, pvt_families, reaching, shape_at
+from pvtsearch.accuracy.families import REACH, PublishedStage, pvt_families, reaching, shape_at
 from pvtsearch.config import ImageSize, Task
 from pvtsearch.errors import InputError
 
 SLACK = 0.25
-QUANTITIES = StageShape._fields
+QUANTITIES = PublishedStage._fields
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _unknown(macs_limit: int, image_size: ImageSize, task: Task) -> InputError:
     )
 
 
-def _stage_envelope(stages: Sequence[StageShape]) -> StageEnvelope:
+def _stage_envelope(stages: Sequence[PublishedStage]) -> StageEnvelope:
     columns = zip(*stages, strict=True)
     return {
         name: Interval(min(values) * (1 - SLACK), max(values) * (1 + SLACK))

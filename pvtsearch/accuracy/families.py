@@ -17,7 +17,7 @@ from pvtsearch.presets import PRESETS, V1_PRESETS, V2_PRESETS
 REACH = 0.25  # a family is known this much beyond its smallest and its largest network
 
 
-class StageShape(NamedTuple):
+class PublishedStage(NamedTuple):
     """A stage between published ones: no integers. macs is its share of the network's, 0 where nobody needs it."""
 
     embed_dim: float
@@ -30,7 +30,7 @@ class Landmark(NamedTuple):
     """A published network: its MACs, and its stages."""
 
     macs: int
-    stages: tuple[StageShape, ...]
+    stages: tuple[PublishedStage, ...]
 
 
 Family = tuple[Landmark, ...]  # by rising MACs
@@ -47,7 +47,9 @@ def pvt_families(image_size: ImageSize, task: Task) -> tuple[Family, ...]:
 def pit_families() -> tuple[Family, ...]:
     """PiT, at the size that it is made for."""
     networks = (
-        Landmark(pit_cost(config).macs, tuple(StageShape(s.embed_dim, s.depth, s.mlp_ratio, 0) for s in config.stages))
+        Landmark(
+            pit_cost(config).macs, tuple(PublishedStage(s.embed_dim, s.depth, s.mlp_ratio, 0) for s in config.stages)
+        )
         for config in PIT_PRESETS.values()
     )
     return (tuple(sorted(networks)),)
@@ -60,7 +62,7 @@ def reaching(families: Sequence[Family], macs: int) -> list[Family]:
     ]
 
 
-def shape_at(family: Family, macs: int) -> tuple[StageShape, ...]:
+def shape_at(family: Family, macs: int) -> tuple[PublishedStage, ...]:
     """The stages of a family at a number of MACs, linear in its logarithm; beyond the ends those of the end."""
     if macs <= family[0].macs:
         return family[0].stages
@@ -71,18 +73,18 @@ def shape_at(family: Family, macs: int) -> tuple[StageShape, ...]:
     return family[-1].stages
 
 
-def typical_shape(families: Sequence[Family], macs: int) -> tuple[StageShape, ...]:
+def typical_shape(families: Sequence[Family], macs: int) -> tuple[PublishedStage, ...]:
     """The mean of the families at a number of MACs: of those that are known there, of all where none is."""
     shapes = [shape_at(family, macs) for family in reaching(families, macs) or families]
     return tuple(_mean(stages) for stages in zip(*shapes, strict=True))
 
 
-def _mean(stages: Sequence[StageShape]) -> StageShape:
-    return StageShape(*(sum(column) / len(column) for column in zip(*stages, strict=True)))
+def _mean(stages: Sequence[PublishedStage]) -> PublishedStage:
+    return PublishedStage(*(sum(column) / len(column) for column in zip(*stages, strict=True)))
 
 
-def _between(below: StageShape, above: StageShape, weight: float) -> StageShape:
-    return StageShape(*((1 - weight) * b + weight * a for b, a in zip(below, above, strict=True)))
+def _between(below: PublishedStage, above: PublishedStage, weight: float) -> PublishedStage:
+    return PublishedStage(*((1 - weight) * b + weight * a for b, a in zip(below, above, strict=True)))
 
 
 def _pvt_family(names: Sequence[str], image_size: ImageSize, task: Task) -> Family:
@@ -98,4 +100,6 @@ def _landmark(config: PVTConfig, image_size: ImageSize, task: Task) -> Landmark 
         return None
     macs = cost.total.macs
     rows = zip(config.stages, cost.stages, strict=True)
-    return Landmark(macs, tuple(StageShape(s.embed_dim, s.depth, s.mlp_ratio, part.macs / macs) for s, part in rows))
+    return Landmark(
+        macs, tuple(PublishedStage(s.embed_dim, s.depth, s.mlp_ratio, part.macs / macs) for s, part in rows)
+    )

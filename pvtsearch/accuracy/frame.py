@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pvtsearch.accuracy.families import StageShape, pit_families, pvt_families, typical_shape
+from pvtsearch.accuracy.families import PublishedStage, pit_families, pvt_families, typical_shape
 from pvtsearch.config import ImageSize, PVTConfig, Task
 from pvtsearch.models.pit_config import PiTConfig
 
@@ -18,7 +18,7 @@ class Frame:
 
     image_size: ImageSize
     task: Task = "classification"
-    published: tuple[StageShape, ...] | None = None
+    published: tuple[PublishedStage, ...] | None = None
 
 
 def frame_of(image_size: ImageSize, task: Task, limits: Mapping[str, int], stages: int) -> Frame:
@@ -37,7 +37,7 @@ def own_frame(config: PVTConfig | PiTConfig, macs: int) -> Frame:
     return Frame(size, published=_typical_pvt(size, "classification", macs, len(config.stages)))
 
 
-def _typical_pvt(size: ImageSize, task: Task, macs: int | None, stages: int) -> tuple[StageShape, ...] | None:
+def _typical_pvt(size: ImageSize, task: Task, macs: int | None, stages: int) -> tuple[PublishedStage, ...] | None:
     if macs is None or stages != PVT_STAGES:
         return None
     return typical_shape(pvt_families(size, task), macs)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pvtsearch.accuracy.families import StageShape
+from pvtsearch.accuracy.families import PublishedStage
 from pvtsearch.accuracy.frame import Frame
 from pvtsearch.config import PVTConfig, StageConfig
 from pvtsearch.errors import ScoreError
@@ -40,7 +40,7 @@ def width_sum_of(config: PVTConfig | PiTConfig) -> int:
     return sum(width_sum(stage.depth, stage.embed_dim) for stage in stages)
 
 
-def stage_score(depth: Number, embed_dim: Number, mlp_ratio: Number, published: StageShape) -> Number:
+def stage_score(depth: Number, embed_dim: Number, mlp_ratio: Number, published: PublishedStage) -> Number:
     """A stage's part of the prior, a whole number."""
     ratios = (embed_dim / published.embed_dim, depth / published.depth, mlp_ratio / published.mlp_ratio)
     mean = sum(weight * ratio**EXPONENT for weight, ratio in zip(WEIGHTS, ratios, strict=True)) / sum(WEIGHTS)

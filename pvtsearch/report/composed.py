@@ -14,7 +14,7 @@ from typing import Any
 from pvtsearch.config import ImageSize, PVTConfig
 from pvtsearch.report.building import CLOSING, opening, stage_line
 from pvtsearch.report.pyramid import FLOOR, LABELS, WIDTH, Scale, boxes, fragment, scale_of
-from pvtsearch.report.shapes import StageShape, reduction_in_words, stage_shapes
+from pvtsearch.report.shapes import DrawnStage, reduction_in_words, stage_shapes
 from pvtsearch.serialize import dump_config
 
 NAME = "NAME-OF-THE-NETWORK"
@@ -52,7 +52,7 @@ class _Parts:
         self.stage_texts: list[dict[str, str]] = []
         self._name_numbers: dict[str, int] = {}
 
-    def numbers(self, config: PVTConfig, shape: Sequence[StageShape]) -> list[int]:
+    def numbers(self, config: PVTConfig, shape: Sequence[DrawnStage]) -> list[int]:
         """A network as numbers of its name, its head and its stages."""
         head = tuple(getattr(config, part) for part in _PARTS)
         stages = zip(config.stages, shape, strict=True)
@@ -68,7 +68,7 @@ class _Parts:
             self.names[name] = name if _PLAIN.fullmatch(name) else [name, _yaml_name(config), repr(name)]
         return self._name_numbers[name]
 
-    def _add(self, config: PVTConfig, shape: Sequence[StageShape], head: Any, keys: Sequence[Any]) -> None:
+    def _add(self, config: PVTConfig, shape: Sequence[DrawnStage], head: Any, keys: Sequence[Any]) -> None:
         lines = dump_config(config.named(NAME)).splitlines()
         first = len(lines) - len(config.stages)
         if head not in self.heads:

@@ -12,7 +12,7 @@ from pvtsearch.config import ImageSize, ModelConfig, PVTConfig, Task
 from pvtsearch.errors import ConfigError
 from pvtsearch.presets import PRESETS, Published
 from pvtsearch.report.building import python_of
-from pvtsearch.report.shapes import StageShape, stage_shapes
+from pvtsearch.report.shapes import DrawnStage, stage_shapes
 from pvtsearch.serialize import dump_config
 
 
@@ -39,7 +39,7 @@ class ComparedNetwork:
     config: ModelConfig
     values: Mapping[str, int]
     parts: tuple[PartCost, ...]
-    shape: tuple[StageShape, ...]
+    shape: tuple[DrawnStage, ...]
     published: tuple[Published, ...]
     yaml: str
     python: str

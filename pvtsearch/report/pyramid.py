@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pvtsearch.report.drawing import Drawing, drawing, shortened
-from pvtsearch.report.shapes import StageShape, largest
+from pvtsearch.report.shapes import DrawnStage, largest
 from pvtsearch.report.templates import environment
 
 WIDTH, FLOOR, LABELS = 340, 118, 38
@@ -50,7 +50,7 @@ class Scale:
     channel: float
 
 
-def scale_of(pyramids: Sequence[Sequence[StageShape]]) -> Scale:
+def scale_of(pyramids: Sequence[Sequence[DrawnStage]]) -> Scale:
     """The scale that fits every pyramid into `WIDTH`."""
     depths, channels = largest(pyramids)
     channel = FARTHEST / max(channels, default=1)
@@ -66,12 +66,12 @@ def _widths(depths: Sequence[int], backs: Sequence[float], block: float) -> list
     return [max(LEAST_COLUMN, depth * block + back) for depth, back in zip(depths, backs, strict=True)]
 
 
-def boxes(stages: Sequence[StageShape], scale: Scale) -> list[Box]:
+def boxes(stages: Sequence[DrawnStage], scale: Scale) -> list[Box]:
     """The stages of a network on a scale."""
     return [_box(place, stage, scale) for place, stage in enumerate(stages)]
 
 
-def _box(place: int, stage: StageShape, scale: Scale) -> Box:
+def _box(place: int, stage: DrawnStage, scale: Scale) -> Box:
     length, height = max(1.5, stage.depth * scale.block), max(1.5, stage.grid.height * scale.token)
     back = max(1.5, stage.channels * scale.channel)
     cuts = "".join(f"M{round(n * scale.block, 1)} {FLOOR}v-{round(height, 1)}" for n in range(1, stage.depth))
@@ -91,7 +91,7 @@ def _box(place: int, stage: StageShape, scale: Scale) -> Box:
     )
 
 
-def pyramid(name: str, stages: Sequence[StageShape], scale: Scale) -> Drawing:
+def pyramid(name: str, stages: Sequence[DrawnStage], scale: Scale) -> Drawing:
     """One network, for a page that says what it is."""
     placed = [{"title": "", "boxes": boxes(stages, scale)}]
     return drawing(
@@ -105,7 +105,7 @@ def pyramid(name: str, stages: Sequence[StageShape], scale: Scale) -> Drawing:
     )
 
 
-def pyramids(named: Mapping[str, Sequence[StageShape]]) -> Drawing:
+def pyramids(named: Mapping[str, Sequence[DrawnStage]]) -> Drawing:
     """All networks in rows, each under its name, as one drawing."""
     scale, tall = scale_of(list(named.values())), HEADING + FLOOR + LABELS + MARGIN
     across = min(COLUMNS, max(1, len(named)))
@@ -127,7 +127,7 @@ def pyramids(named: Mapping[str, Sequence[StageShape]]) -> Drawing:
     )  # fmt: skip
 
 
-def in_words(stages: Sequence[StageShape]) -> str:
+def in_words(stages: Sequence[DrawnStage]) -> str:
     """Stage by stage."""
     return "; ".join(f"stage {number}: {stage.in_words}" for number, stage in enumerate(stages, start=1))
 

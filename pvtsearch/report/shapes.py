@@ -21,7 +21,7 @@ from pvtsearch.report.quantities import plural
 
 
 @dataclass(frozen=True)
-class StageShape:
+class DrawnStage:
     """One stage: channels of its map, number of blocks, grid of its map, and its settings in a few words."""
 
     channels: int
@@ -36,17 +36,17 @@ class StageShape:
         return f"{self.channels} channels, {blocks}, {self.grid.height} × {self.grid.width}"
 
 
-def stage_shapes(config: ModelConfig, image_size: ImageSize) -> tuple[StageShape, ...]:
+def stage_shapes(config: ModelConfig, image_size: ImageSize) -> tuple[DrawnStage, ...]:
     """Every stage of a network at an input of (height, width). Raises `ConfigError` where the input is too small."""
     match config:
         case PVTConfig():
             return tuple(
-                StageShape(stage.embed_dim, stage.depth, grid, settings_in_words(stage))
+                DrawnStage(stage.embed_dim, stage.depth, grid, settings_in_words(stage))
                 for stage, grid in zip(config.stages, config.grids(image_size), strict=True)
             )
         case ResNetConfig():
             return tuple(
-                StageShape(base * config.expansion, depth, grid, _block_in_words(config))
+                DrawnStage(base * config.expansion, depth, grid, _block_in_words(config))
                 for base, depth, grid in zip(BASE_WIDTHS, config.depths, resnet_grids(image_size), strict=True)
             )
         case _:
@@ -73,7 +73,7 @@ def _block_in_words(config: ResNetConfig) -> str:
     return config.block if config.groups == 1 else f"{config.block} g{config.groups}"
 
 
-def largest(shapes: Sequence[Sequence[StageShape]]) -> tuple[list[int], list[int]]:
+def largest(shapes: Sequence[Sequence[DrawnStage]]) -> tuple[list[int], list[int]]:
     """The most blocks and the most channels of each stage in turn, over networks of any number of stages."""
     count = max(map(len, shapes), default=0)
     stages = [[each[place] for each in shapes if place < len(each)] for place in range(count)]
