@@ -60,15 +60,15 @@ def test_where_nothing_is_published_there_is_no_prior() -> None:
     st.integers(5 * 10**8, 10**10),
 )
 def test_more_of_anything_never_lowers_it_and_gains_fall_off(knob: str, index: int, name: str, macs: int) -> None:
-    """One knob of one stage made twice, then four times as large: the second gain is no larger, whatever the budget."""
+    """One knob of one stage made larger in two equal steps: the second gains no more, whatever the budget."""
     frame = frame_at(macs)
     stages = preset(name).stages
     made = []
-    for factor in (1, 2, 4):
+    for factor in (1, 2, 3):
         stage = dataclasses.replace(stages[index], **{knob: getattr(stages[index], knob) * factor})
         made.append(prior_score(dataclasses.replace(preset(name), stages=tuple(map_at(stages, index, stage))), frame))
     assert made[0] <= made[1] <= made[2]
-    assert made[2] - made[1] <= made[1] - made[0] + 1  # each part is rounded
+    assert made[2] - made[1] <= made[1] - made[0] + 2  # three parts are rounded, one of them counted twice
 
 
 def map_at(stages: tuple[StageConfig, ...], index: int, stage: StageConfig) -> list[StageConfig]:
