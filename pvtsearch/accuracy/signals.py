@@ -39,11 +39,15 @@ class StageScores:
 
 @dataclass(frozen=True)
 class Signal:
-    """A score and what is known of it; `by_stage` only where the score is a sum over stages."""
+    """A score and what is known of it; `by_stage` only where the score is a sum over stages.
+
+    compares: it is relative to published networks, and there is none where nothing is published to compare with.
+    """
 
     score: Scorer
     card: Card
     by_stage: StageScores | None = None
+    compares: bool = False
 
 
 def _prior_of_stages(index: int, columns: Mapping[str, Any], frame: Frame) -> Any:
@@ -86,6 +90,7 @@ SIGNALS: dict[str, Signal] = {
             "envelope around the published PVT networks it is an extrapolation.",
         ),
         StageScores(_prior_of_stages, scale=1),
+        compares=True,
     ),
     "width_sum": Signal(
         _width_sum,

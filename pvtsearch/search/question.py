@@ -62,17 +62,18 @@ def make_question(
     limits = prior_limits(space, budget, size, task) if scored and not extrapolate else ()
     metrics = (*budget.limits, *(goal.name for goal in goals if goal.name in METRICS))
     problem = Problem(space, size, task, budget, limits, costing_with(metrics, setting, calibration))
-    if any(goal.name == "prior" for goal in goals) and problem.frame.published is None:
-        raise _nothing_published(problem)
+    comparing = [goal.name for goal in goals if goal.name in SIGNALS and SIGNALS[goal.name].compares]
+    if comparing and problem.frame.published is None:
+        raise _nothing_published(comparing[0], problem)
     return Question(problem, goals, extrapolate and scored)
 
 
-def _nothing_published(problem: Problem) -> InputError:
-    """The error of a prior that has nothing to compare with."""
+def _nothing_published(name: str, problem: Problem) -> InputError:
+    """The error of a signal that has nothing to compare with."""
     got = f"{len(problem.space.stages)} stages" if "macs" in problem.budget.limits else "no limit on MACs"
     return InputError(
-        f"objectives: prior compares with published PVT networks, of 4 stages and at a limit on MACs, got {got}: "
-        "give --max-gmacs or --budget, or objectives without it (width_sum, its ancestor, needs neither)"
+        f"objectives: {name} compares with published PVT networks, of 4 stages and at a limit on MACs, got {got}: "
+        "give --max-gmacs or --budget, or objectives without it (width_sum needs neither)"
     )
 
 

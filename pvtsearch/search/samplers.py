@@ -10,7 +10,7 @@ import optuna
 from optuna import samplers
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import BaseGASampler, BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
 from pvtsearch.search.structured import Structure, StructuredSampler
@@ -36,23 +36,23 @@ class _OfStructure(BaseSampler):
         return self
 
 
-class NSGAIISampler(_OfStructure, samplers.NSGAIISampler):
-    """Of known parameters."""
+class _Genetic(_OfStructure, BaseGASampler):
+    """One whose parents come in one order: Optuna's own is another one for the first who asks for a generation's.
+
+    A killed run asks anew, and is to draw what it would have drawn.
+    """
 
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        """The parents of a generation, by number: Optuna's own order is another one for the first who asks.
-
-        A killed run asks anew, and is to draw what it would have drawn.
-        """
+        """The parents of a generation, by number."""
         return sorted(super().get_parent_population(study, generation), key=attrgetter("number"))
 
 
-class NSGAIIISampler(_OfStructure, samplers.NSGAIIISampler):
+class NSGAIISampler(_Genetic, samplers.NSGAIISampler):
     """Of known parameters."""
 
-    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        """As of `NSGAIISampler`."""
-        return sorted(super().get_parent_population(study, generation), key=attrgetter("number"))
+
+class NSGAIIISampler(_Genetic, samplers.NSGAIIISampler):
+    """Of known parameters."""
 
 
 class TPESampler(_OfStructure, samplers.TPESampler):
